@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/component"
+	"github.com/metapilot/metapilot/e2e/metacluster/network"
+	"github.com/metapilot/metapilot/e2e/metacluster/part"
+	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
+)
+
+// Cluster is a meta cluster on this machine.
+type Cluster struct {
+	State  string
+	Nodes  []network.Node
+	Images map[string]string // component -> image, all of them loaded into every node
+	Tools  string            // folder of kubectl
+	files  supervisor.Files
+}
+
+// Open returns the meta cluster of this machine that was brought up before.
+func Open() (*Cluster, error) {
+	state, err := StateFolder()
+	if err != nil {
+		return nil, err
+	}
+	if running, err := findLive(); err == nil && running != nil {
+		state = running.state
+	}
+	run := readRun(state)
+	if run == nil {
+		return nil, fmt.Errorf("there is no meta cluster in %s: bring one up with make up", state)
+	}
+	store, err := component.NewStore()
+	if err != nil {
+		return nil, err
+	}
+	built, err := locate(store, component.DefaultVersion)
+	if err != nil {
+		return nil, err
+	}
+	return newCluster(state, run.Nodes, built), nil
+}
+
+func newCluster(state string, nodes int, built map[string]component.Built) *Cluster {
+	c := &Cluster{
+		State: state, Nodes: network.Nodes(nodes), Images: map[string]string{},
+		Tools: built[component.Kubernetes].Dir, files: supervisor.FilesIn(state),
+	}
+	for name, b := range built {
+		c.Images[name] = b.ImageRef()
+	}
+	return c
+}
+
+// Kubeconfig is the file with which an administrator reaches the meta cluster from this machine.
+func (c *Cluster) Kubeconfig() string {
+	return part.Config{State: c.State}.Kubeconfig(part.Admin)
+}
+
+// REST is the administrator's client configuration.
+func (c *Cluster) REST() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = -1, -1 // a single user on one machine
+	return config, nil
+}
+
+// Client is the administrator's client.
+func (c *Cluster) Client() (*kubernetes.Clientset, error) {
+	config, err := c.REST()
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
+// Kubectl returns a kubectl command that talks to the meta cluster.
+func (c *Cluster) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, filepath.Join(c.Tools, "kubectl"), append([]string{"--kubeconfig", c.Kubeconfig()}, args...)...)
+}
+
+// inNode returns a command that runs in the namespaces of a node.
+func (c *Cluster) inNode(ctx context.Context, node string, argv ...string) (*exec.Cmd, error) {
+	status, err := c.files.ReadStatus()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range status {
+		if s.Name == node && s.PID != 0 {
+			args := append([]string{"enter", "--holder", strconv.Itoa(s.PID), "--"}, argv...)
+			return exec.CommandContext(ctx, program(), args...), nil
+		}
+	}
+	return nil, fmt.Errorf("node %s does not run", node)
+}
+
+// Logs is the folder with the log of every part.
+func (c *Cluster) Logs() string { return c.files.Logs }
+
+// Log is the log file of a part.
+func (c *Cluster) Log(name string) string { return c.files.Log(name) }
+
+// hold keeps the named parts, or all parts of a node, stopped until they are released.
+func (c *Cluster) setHeld(name string, held bool) error {
+	guard, err := lock()
+	if err != nil {
+		return err
+	}
+	defer guard.Close()
+	parts, err := c.files.ReadParts()
+	if err != nil {
+		return err
+	}
+	found := false
+	for i := range parts {
+		if parts[i].Name == name || parts[i].Needs == name {
+			parts[i].Held, found = held, true
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no part or node %q; metacluster status lists them", name)
+	}
+	return c.files.WriteParts(parts)
+}
+
+// Stop ends a part, or a whole node as if its power failed, and keeps it down until Start.
+func (c *Cluster) Stop(name string) error { return c.setHeld(name, true) }
+
+// Start releases what Stop holds.
+func (c *Cluster) Start(name string) error { return c.setHeld(name, false) }
+
+// poll calls ready every few milliseconds until it says true or the context ends; then it reports what was missing last.
+func poll(ctx context.Context, ready func(context.Context) (bool, string)) error {
+	missing := "nothing tried"
+	for {
+		ok, why := ready(ctx)
+		if ok {
+			return nil
+		}
+		if ctx.Err() == nil {
+			missing = why
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w; missing: %s", context.Cause(ctx), missing)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,385 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
+	"github.com/metapilot/metapilot/e2e/metacluster/component"
+	"github.com/metapilot/metapilot/e2e/metacluster/machine"
+	"github.com/metapilot/metapilot/e2e/metacluster/network"
+	"github.com/metapilot/metapilot/e2e/metacluster/part"
+	"github.com/metapilot/metapilot/e2e/metacluster/progress"
+	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
+)
+
+// Options say what to bring up.
+type Options struct {
+	Nodes          int
+	TenantVersions []string // Kubernetes versions whose images tenants will use
+}
+
+// startLimit bounds the time from starting the parts to a ready cluster.
+const startLimit = 3 * time.Minute
+
+// Refusal is why nothing was begun.
+type Refusal struct{ Reasons []string }
+
+func (r *Refusal) Error() string { return strings.Join(r.Reasons, "\n") }
+
+// Up brings the meta cluster up, from whatever state an earlier Up was left in, and returns when nodes, DNS and metrics are ready.
+func Up(ctx context.Context, o Options, r *progress.Reporter) (*Cluster, error) {
+	if o.Nodes < 1 || o.Nodes > network.MaxNodes {
+		return nil, fmt.Errorf("--nodes is %d; give a number from 1 to %d", o.Nodes, network.MaxNodes)
+	}
+	u, err := begin(ctx, o, r)
+	if err != nil {
+		return nil, err
+	}
+	defer u.lock.Close()
+	steps := []func(context.Context) error{u.install, u.build, u.claim, u.prepare, u.start, u.furnish, u.awaitReady}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return u.cluster, nil
+}
+
+// upping is one call of Up.
+type upping struct {
+	Options
+	r        *progress.Reporter
+	lock     *os.File
+	state    string
+	checkout string
+	store    component.Store
+	built    map[string]component.Built
+	tenants  []component.Built
+	config   part.Config
+	parts    []supervisor.Part
+	cluster  *Cluster
+}
+
+// begin looks whether anything stands against a meta cluster here, and keeps others away.
+func begin(_ context.Context, o Options, r *progress.Reporter) (*upping, error) {
+	state, err := StateFolder()
+	if err != nil {
+		return nil, err
+	}
+	facts, err := machine.Look(state)
+	if err != nil {
+		return nil, err
+	}
+	if problems := machine.Check(facts); len(problems) > 0 {
+		return nil, &Refusal{append(problems, machine.Existing)}
+	}
+	store, err := component.NewStore()
+	if err != nil {
+		return nil, err
+	}
+	if err := visibleInNodes(store.Root); err != nil {
+		return nil, err
+	}
+	u := &upping{Options: o, r: r, state: state, store: store, checkout: filepath.Dir(filepath.Dir(store.Source))}
+	if u.lock, err = lock(); err != nil {
+		return nil, err
+	}
+	if err := u.refuse(); err != nil {
+		u.lock.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+// visibleInNodes refuses a store that nodes could not see.
+func visibleInNodes(root string) error {
+	for _, hidden := range []string{"/var/lib/", "/var/log/", "/run/"} {
+		if strings.HasPrefix(root+"/", hidden) {
+			return fmt.Errorf("METAPILOT_CACHE is %s, but nodes have a %s of their own and could not see it; choose another place", root, hidden)
+		}
+	}
+	return nil
+}
+
+// refuse finds a running meta cluster that is not the one that was asked for.
+func (u *upping) refuse() error {
+	running, err := findLive()
+	if err != nil || running == nil {
+		return err
+	}
+	switch {
+	case running.run.Checkout != u.checkout:
+		return &Refusal{[]string{fmt.Sprintf("%s: take it down there with make down, or here with: metacluster down --force.", running), machine.Existing}}
+	case running.state != u.state:
+		return fmt.Errorf("%s, and METAPILOT_STATE names %s: use the same, or take it down first", running, u.state)
+	case running.run.Nodes != u.Nodes:
+		return fmt.Errorf("%s with %d nodes, and %d were asked for: take it down first with make down", running, running.run.Nodes, u.Nodes)
+	}
+	return nil
+}
+
+func (u *upping) install(context.Context) error {
+	return u.r.Step("Debian packages", "", func() (string, error) {
+		missing := machine.MissingPackages()
+		if len(missing) == 0 {
+			return "installed already", nil
+		}
+		return "installed", machine.InstallPackages(missing, filepath.Join(u.store.Root, "logs", "apt.log"))
+	})
+}
+
+// build makes all components, one after another: each build uses every core.
+func (u *upping) build(ctx context.Context) (err error) {
+	if u.built, err = Build(ctx, u.store, u.r, names()...); err != nil {
+		return err
+	}
+	for _, version := range u.TenantVersions {
+		c, err := component.Find(component.Kubernetes, version)
+		if err != nil {
+			return err
+		}
+		b, err := buildOne(ctx, u.store, u.r, c)
+		if err != nil {
+			return err
+		}
+		u.tenants = append(u.tenants, b)
+	}
+	return nil
+}
+
+// names are the components of every meta cluster.
+func names() []string {
+	return []string{
+		component.Pause, component.Workload, component.Kubernetes, component.Etcd, component.CoreDNS, component.MetricsServer,
+		component.VolumeProvisioner,
+	}
+}
+
+// Build makes the named components in their default versions, and shows the progress.
+func Build(ctx context.Context, store component.Store, r *progress.Reporter, names ...string) (map[string]component.Built, error) {
+	all := map[string]component.Built{}
+	for _, name := range names {
+		c, err := component.Find(name, "")
+		if err != nil {
+			return nil, err
+		}
+		if all[name], err = buildOne(ctx, store, r, c); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// BuildVersion makes one component in a version; the default one if it is empty.
+func BuildVersion(ctx context.Context, store component.Store, r *progress.Reporter, name, version string) (component.Built, error) {
+	c, err := component.Find(name, version)
+	if err != nil {
+		return component.Built{}, err
+	}
+	return buildOne(ctx, store, r, c)
+}
+
+func buildOne(ctx context.Context, store component.Store, r *progress.Reporter, c component.Component) (b component.Built, err error) {
+	title := "building " + c.Name + " " + c.Version
+	_, cached, err := store.Locate(c)
+	if err != nil {
+		return b, err
+	}
+	usually := c.Usually
+	if cached {
+		usually = ""
+	}
+	err = r.Step(title, usually, func() (string, error) {
+		b, err = store.Build(ctx, c, filepath.Join(store.Root, "logs", c.Name+"-"+c.Version+".log"))
+		if cached {
+			return "cached", err
+		}
+		return "built", err
+	})
+	return b, err
+}
+
+// locate finds the components of every meta cluster in the store.
+func locate(store component.Store, version string) (map[string]component.Built, error) {
+	all := map[string]component.Built{}
+	for _, name := range names() {
+		asked := ""
+		if name == component.Kubernetes {
+			asked = version
+		}
+		c, err := component.Find(name, asked)
+		if err != nil {
+			return nil, err
+		}
+		b, _, err := store.Locate(c)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = b
+	}
+	return all, nil
+}
+
+// claim makes the state folder ours: it goes on with a run of this checkout, alive or dead, and clears away any other.
+func (u *upping) claim(context.Context) error {
+	running, err := findLive()
+	if err != nil {
+		return err
+	}
+	if running != nil {
+		return nil // refuse has seen that it is ours
+	}
+	if run := readRun(u.state); run != nil && run.Checkout == u.checkout && run.Nodes == u.Nodes {
+		u.r.Say("  going on with the meta cluster of %s, which has died or was not finished", run.StartedAt.Format(time.DateTime))
+		return cgroup.Kill("", killLimit)
+	}
+	found, err := leftovers(u.state)
+	if err != nil {
+		return err
+	}
+	if found != "" {
+		u.r.Say("  a dead meta cluster left %s", found)
+		if err := clean(u.state, u.r); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(u.state, 0o755); err != nil {
+		return err
+	}
+	return writeRun(u.state, Run{Checkout: u.checkout, Nodes: u.Nodes, StartedAt: time.Now()})
+}
+
+// prepare writes every file that the parts read.
+func (u *upping) prepare(context.Context) error {
+	memory, err := machine.Memory()
+	if err != nil {
+		return err
+	}
+	kubernetes := u.built[component.Kubernetes]
+	u.config = part.Config{
+		State: u.state, Nodes: network.Nodes(u.Nodes), Kubernetes: map[string]string{}, Memory: memory,
+		Etcd: u.built[component.Etcd].Path(component.Etcd), PauseImage: u.built[component.Pause].ImageRef(),
+	}
+	for _, program := range kubernetes.Programs {
+		u.config.Kubernetes[program] = kubernetes.Path(program)
+	}
+	u.cluster = newCluster(u.state, u.Nodes, u.built)
+	return u.r.Step("certificates and configuration", "", func() (string, error) {
+		return "", errors.Join(os.MkdirAll(u.cluster.files.Logs, 0o755), writeIdentities(u.config, time.Now()), u.writeFiles())
+	})
+}
+
+func (u *upping) writeFiles() error {
+	set := part.Render(u.config)
+	u.parts = set.Parts
+	for path, text := range set.Files {
+		if err := writeFile(path, []byte(text)); err != nil {
+			return err
+		}
+	}
+	for _, node := range u.config.Nodes {
+		if err := os.MkdirAll(filepath.Join(u.config.NodeFolder(node.Name), "log"), 0o755); err != nil {
+			return err
+		}
+		for from, to := range u.config.NodeFiles(node.Name) {
+			raw, err := os.ReadFile(from)
+			if err != nil {
+				return err
+			}
+			if err := writeFile(to, raw); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, raw []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, raw, 0o600)
+}
+
+// start has the supervisor run the parts. Kubelets that do not run yet wait for their images (see furnish).
+func (u *upping) start(ctx context.Context) error {
+	return u.r.Step("starting the parts", "", func() (string, error) {
+		running, err := findLive()
+		if err != nil {
+			return "", err
+		}
+		if running != nil {
+			return "running already", u.cluster.files.WriteParts(u.parts)
+		}
+		if err := u.cluster.files.WriteParts(withoutKubelets(u.parts)); err != nil {
+			return "", err
+		}
+		return "", u.startSupervisor(ctx)
+	})
+}
+
+func withoutKubelets(parts []supervisor.Part) []supervisor.Part {
+	held := slices.Clone(parts)
+	for i := range held {
+		held[i].Held = strings.HasSuffix(held[i].Name, "/kubelet")
+	}
+	return held
+}
+
+// program is this program, also after its file was replaced.
+func program() string { return "/proc/self/exe" }
+
+func (u *upping) startSupervisor(ctx context.Context) error {
+	log, err := os.OpenFile(u.cluster.Log("supervisor"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(program(), "supervise", "--state", u.state)
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting the supervisor: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	return poll(ctx, func(context.Context) (bool, string) {
+		select {
+		case err := <-ended:
+			cancel()
+			return false, fmt.Sprintf("the supervisor, which ended at once (%v); see %s", err, u.cluster.Log("supervisor"))
+		default:
+		}
+		running, err := findLive()
+		return err == nil && running != nil, "a living supervisor"
+	})
+}
+
+// furnish brings images into the nodes and addons into the API, side by side.
+func (u *upping) furnish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not there after %s; see metacluster status and the logs in %s", startLimit, u.cluster.Logs()))
+	defer cancel()
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() error {
+		if err := u.loadImages(ctx); err != nil {
+			return err
+		}
+		return u.cluster.files.WriteParts(u.parts)
+	})
+	work.Go(func() error { return u.applyAddons(ctx) })
+	return work.Wait()
+}

@@ -1,0 +1,144 @@
+package command
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
+	"github.com/metapilot/metapilot/e2e/metacluster/component"
+)
+
+func up() *cobra.Command {
+	var o cluster.Options
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the meta cluster up, or go on where an earlier up was stopped",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := reporter()
+			c, err := cluster.Up(cmd.Context(), o, r)
+			if err != nil {
+				return err
+			}
+			r.Say("\nThe meta cluster is up after %s. Go on with:", r.Total().Round(100*1e6))
+			r.Say("  export KUBECONFIG=%s", c.Kubeconfig())
+			r.Say("  %s/kubectl get nodes", c.Tools)
+			return nil
+		},
+	}
+	upFlags(cmd, &o)
+	return cmd
+}
+
+func upFlags(cmd *cobra.Command, o *cluster.Options) {
+	cmd.Flags().IntVar(&o.Nodes, "nodes", 2, "number of nodes")
+	cmd.Flags().StringArrayVar(&o.TenantVersions, "tenant-version", nil,
+		"Kubernetes version whose image tenants will use, such as v1.35.4; may be repeated; built when asked for")
+}
+
+func down() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Take the meta cluster down and leave nothing of it",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return cluster.Down(force, reporter()) },
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also if it was brought up from another checkout")
+	return cmd
+}
+
+// hold is the stop and the start command.
+func hold(verb string) *cobra.Command {
+	what := map[string]string{
+		"stop":  "Stop a part, or a whole node as if its power failed, until it is started again",
+		"start": "Start what stop has stopped",
+	}
+	return &cobra.Command{
+		Use:   verb + " PART|NODE",
+		Short: what[verb],
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := cluster.Open()
+			if err != nil {
+				return err
+			}
+			if verb == "stop" {
+				return c.Stop(args[0])
+			}
+			return c.Start(args[0])
+		},
+	}
+}
+
+func build() *cobra.Command {
+	var version string
+	var assets bool
+	cmd := &cobra.Command{
+		Use:   "build COMPONENT...",
+		Short: "Build components without starting anything",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			store, err := component.NewStore()
+			if err != nil {
+				return err
+			}
+			r := reporter()
+			if assets {
+				r = quiet()
+			}
+			for _, name := range args {
+				b, err := cluster.BuildVersion(cmd.Context(), store, r, name, version)
+				if err != nil {
+					return err
+				}
+				if assets {
+					fmt.Println(b.Dir)
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&version, "version", "", "version; the default one if empty")
+	cmd.Flags().BoolVar(&assets, "print-folder", false, "print only the folders of the built programs")
+	return cmd
+}
+
+func kubeconfig() *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print the administrator's kubeconfig",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := cluster.Open()
+			if err != nil {
+				return err
+			}
+			raw, err := os.ReadFile(c.Kubeconfig())
+			if err != nil {
+				return err
+			}
+			_, err = os.Stdout.Write(raw)
+			return err
+		},
+	}
+}
+
+func kubectl() *cobra.Command {
+	return &cobra.Command{
+		Use:                "kubectl ARGS...",
+		Short:              "Run kubectl against the meta cluster",
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := cluster.Open()
+			if err != nil {
+				return err
+			}
+			run := c.Kubectl(cmd.Context(), args...)
+			run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stdout, os.Stderr
+			return run.Run()
+		},
+	}
+}

@@ -1,0 +1,206 @@
+package component
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// kept is how many builds of one component, by different hashes, stay in the store.
+const kept = 3
+
+// Store holds what was built. Several checkouts may use it at once.
+type Store struct {
+	Root   string // the folder of the store
+	Source string // e2e/components of a checkout
+}
+
+// Built is a component in the store.
+type Built struct {
+	Component
+	Dir  string
+	Hash string
+}
+
+// Path is the file of one of the component's programs.
+func (b Built) Path(program string) string { return filepath.Join(b.Dir, program) }
+
+// DefaultRoot is the store in the user's cache folder, unless METAPILOT_CACHE names another.
+func DefaultRoot() (string, error) {
+	if root := os.Getenv("METAPILOT_CACHE"); root != "" {
+		return filepath.Abs(root)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a folder for built components: %w; name one in METAPILOT_CACHE", err)
+	}
+	return filepath.Join(cache, "metapilot"), nil
+}
+
+// NewStore returns the default store of the checkout in which the program lies or was started.
+func NewStore() (Store, error) {
+	root, err := DefaultRoot()
+	if err != nil {
+		return Store{}, err
+	}
+	checkout, err := Checkout()
+	if err != nil {
+		return Store{}, err
+	}
+	return Store{Root: root, Source: filepath.Join(checkout, "e2e", "components")}, nil
+}
+
+// Checkout returns the top folder of the checkout: that of the program, or else that of the working directory.
+func Checkout() (string, error) {
+	var starts []string
+	if program, err := os.Executable(); err == nil {
+		starts = append(starts, filepath.Dir(program))
+	}
+	if dir, err := os.Getwd(); err == nil {
+		starts = append(starts, dir)
+	}
+	for _, dir := range starts {
+		for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+			if _, err := os.Stat(filepath.Join(dir, "e2e", "components", Kubernetes, "go.mod")); err == nil {
+				return dir, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("no checkout of metapilot at or above %s; change into one", strings.Join(starts, " or "))
+}
+
+// Locate says where the component is or would be in the store, and whether it is there.
+func (s Store) Locate(c Component) (Built, bool, error) {
+	hash, err := s.hash(c)
+	if err != nil {
+		return Built{}, false, fmt.Errorf("hashing the source of %s: %w", c.Name, err)
+	}
+	dir := filepath.Join(s.Root, "components", fmt.Sprintf("%s-%s-%s", c.Name, c.Version, hash))
+	_, err = os.Stat(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Built{}, false, err
+	}
+	return Built{Component: c, Dir: dir, Hash: hash}, err == nil, nil
+}
+
+// hash is over the flags, the compiler, and every file of the component's folder. Module sums stand for the dependencies.
+func (s Store) hash(c Component) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%s\n%q\n", runtime.Version(), runtime.GOARCH, c.flags())
+	folder := filepath.Join(s.Source, c.Folder)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range entries {
+		raw, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n", entry.Name(), len(raw))
+		sum.Write(raw)
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:12], nil
+}
+
+func (c Component) flags() []string {
+	flags := []string{"build", "-trimpath", "-ldflags", strings.Join(append([]string{"-s", "-w"}, c.links()...), " ")}
+	if len(c.Tags) > 0 {
+		flags = append(flags, "-tags", strings.Join(c.Tags, ","))
+	}
+	if c.ModFile != "" {
+		flags = append(flags, "-modfile", c.ModFile)
+	}
+	return append(flags, c.Package)
+}
+
+func (c Component) links() (flags []string) {
+	for _, v := range c.Vars {
+		flags = append(flags, "-X", v)
+	}
+	return flags
+}
+
+// Build makes the component if it is not in the store. The compiler's output goes to the log file.
+func (s Store) Build(ctx context.Context, c Component, log string) (Built, error) {
+	built, there, err := s.Locate(c)
+	if err != nil || there {
+		return built, err
+	}
+	if err := os.MkdirAll(filepath.Dir(built.Dir), 0o755); err != nil {
+		return built, err
+	}
+	// Built beside its place and moved there whole: a build that is killed leaves nothing that looks like a result.
+	unfinished, err := os.MkdirTemp(filepath.Dir(built.Dir), ".building-"+c.Name+"-")
+	if err != nil {
+		return built, err
+	}
+	defer os.RemoveAll(unfinished)
+	if err := s.compile(ctx, c, filepath.Join(unfinished, c.Name), log); err != nil {
+		return built, err
+	}
+	for _, program := range c.Programs {
+		if err := os.Symlink(c.Name, filepath.Join(unfinished, program)); err != nil {
+			return built, err
+		}
+	}
+	if err := os.Chmod(unfinished, 0o755); err != nil {
+		return built, err
+	}
+	if err := os.Rename(unfinished, built.Dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return built, err
+	}
+	return built, s.prune(c)
+}
+
+func (s Store) compile(ctx context.Context, c Component, output, log string) error {
+	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create(log)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	args := slices.Insert(c.flags(), 1, "-o", output)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = filepath.Join(s.Source, c.Folder)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("building %s %s: %w; see %s", c.Name, c.Version, err, log)
+	}
+	return nil
+}
+
+// prune removes all but the newest builds of the component.
+func (s Store) prune(c Component) error {
+	found, err := filepath.Glob(filepath.Join(s.Root, "components", c.Name+"-"+c.Version+"-*"))
+	if err != nil || len(found) <= kept {
+		return err
+	}
+	age := map[string]int64{}
+	for _, dir := range found {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		age[dir] = info.ModTime().UnixNano()
+	}
+	slices.SortFunc(found, func(a, b string) int { return int(max(-1, min(1, age[b]-age[a]))) })
+	for _, dir := range found[kept:] {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
