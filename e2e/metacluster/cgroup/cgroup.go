@@ -1,4 +1,4 @@
-// Package cgroup owns one subtree in every cgroup v1 hierarchy of the machine, Root, and everything in it.
+// Package cgroup owns one subtree in every cgroup hierarchy of the machine, Root, and everything in it.
 //
 // All processes of the meta cluster, also those that containers start, are in this subtree, so the kernel keeps the record of what
 // is ours: nothing outside the subtree is ever ended, and nothing in it is missed, whoever was killed before. The package never
@@ -23,7 +23,8 @@ import (
 // Root is the meta cluster's subtree, as a path below each hierarchy.
 const Root = "/metapilot"
 
-// Hierarchies returns the mount points of the cgroup v1 hierarchies, in the order of /proc/self/mountinfo.
+// Hierarchies returns the mount points of the cgroup hierarchies, in the order of /proc/self/mountinfo. Beside the v1 hierarchies many
+// machines mount a v2 one without controllers; runc makes cgroups in that, too.
 func Hierarchies() ([]string, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -35,7 +36,7 @@ func Hierarchies() ([]string, error) {
 		// Format: proc_pid_mountinfo(5); the filesystem type follows the separator.
 		before, after, _ := strings.Cut(lines.Text(), " - ")
 		fields := strings.Fields(before)
-		if len(fields) >= 5 && strings.HasPrefix(after, "cgroup ") {
+		if len(fields) >= 5 && (strings.HasPrefix(after, "cgroup ") || strings.HasPrefix(after, "cgroup2 ")) {
 			found = append(found, fields[4])
 		}
 	}

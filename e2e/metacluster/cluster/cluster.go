@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -158,4 +159,10 @@ func poll(ctx context.Context, ready func(context.Context) (bool, string)) error
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// VolumeFolder is where the volumes of a node are on the machine's disk.
+func (c *Cluster) VolumeFolder(node string) string {
+	lib := filepath.Join(part.Config{State: c.State}.NodeFolder(node), "lib")
+	return filepath.Join(lib, strings.TrimPrefix(part.VolumeRoot, "/var/lib/"))
 }

@@ -38,8 +38,8 @@ func (f *Facts) lookAtCgroups() error {
 		f.Controllers = append(f.Controllers, strings.Split(filepath.Base(h), ",")...)
 		f.CgroupReadOnly = f.CgroupReadOnly || unix.Access(h, unix.W_OK) == unix.EROFS
 	}
-	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers")
-	f.CgroupV2Only = err == nil && len(hierarchies) == 0
+	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers") // only the v2 hierarchy has it
+	f.CgroupV2Only = err == nil
 	return nil
 }
 

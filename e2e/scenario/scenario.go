@@ -1,0 +1,184 @@
+// Package scenario is what the suites are written with: each scenario gets a namespace of its own in the meta cluster, verbs that fail
+// with words, and, when it fails, a folder with the logs of all parts, the objects and the events.
+//
+// A scenario that fails is run once more by make e2e, which lists what passed only then. The package never starts a meta cluster.
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
+)
+
+// Scenario is one test's place in the meta cluster.
+type Scenario struct {
+	*testing.T
+	Namespace string
+	Cluster   *cluster.Cluster
+	Client    *kubernetes.Clientset
+}
+
+// New makes the namespace of a scenario; it is deleted with all its contents when the test ends.
+func New(t *testing.T) *Scenario {
+	t.Helper()
+	c, err := cluster.Open()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	client, err := c.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Scenario{T: t, Cluster: c, Client: client}
+	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: namespaceName(t.Name()) + "-"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("making the scenario's namespace: %v", err)
+	}
+	s.Namespace = namespace.Name
+	t.Cleanup(s.finish)
+	return s
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+func namespaceName(test string) string {
+	name := notInNames.ReplaceAllString(strings.ToLower(strings.TrimPrefix(test, "Test")), "-")
+	return "e2e-" + strings.Trim(name[:min(len(name), 40)], "-")
+}
+
+// finish runs when the test's own context has ended already.
+func (s *Scenario) finish() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), 2*time.Minute)
+	defer cancel()
+	if s.Failed() {
+		s.keep(ctx)
+	}
+	err := s.Client.CoreV1().Namespaces().Delete(ctx, s.Namespace, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		s.Errorf("deleting the scenario's namespace: %v", err)
+	}
+}
+
+// Apply applies manifests in the scenario's namespace. They are a text/template; {{image "workload"}} is a component's image.
+func (s *Scenario) Apply(manifests string) {
+	s.Helper()
+	t, err := template.New("manifests").Funcs(template.FuncMap{"image": s.image}).Parse(manifests)
+	if err != nil {
+		s.Fatalf("reading manifests: %v", err)
+	}
+	var rendered bytes.Buffer
+	if err := t.Execute(&rendered, nil); err != nil {
+		s.Fatalf("rendering manifests: %v", err)
+	}
+	cmd := s.Cluster.Kubectl(s.Context(), "--namespace", s.Namespace, "apply", "--server-side", "-f", "-")
+	cmd.Stdin = &rendered
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.Fatalf("applying manifests: %v: %s", err, out)
+	}
+}
+
+func (s *Scenario) image(component string) (string, error) {
+	if image := s.Cluster.Images[component]; image != "" {
+		return image, nil
+	}
+	return "", fmt.Errorf("no image of component %q is in the nodes", component)
+}
+
+// Kubectl runs kubectl in the scenario's namespace and returns what it prints; an error fails the test.
+func (s *Scenario) Kubectl(args ...string) string {
+	s.Helper()
+	out, err := s.TryKubectl(s.Context(), args...)
+	if err != nil {
+		s.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+// TryKubectl is Kubectl for what may fail.
+func (s *Scenario) TryKubectl(ctx context.Context, args ...string) (string, error) {
+	cmd := s.Cluster.Kubectl(ctx, append([]string{"--namespace", s.Namespace}, args...)...)
+	var out, problem bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problem
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%w: %s", err, problem.String())
+	}
+	return out.String(), nil
+}
+
+// Eventually waits until ready says so. It fails the test with ready's last word when the limit is over; the limit is no measurement.
+func (s *Scenario) Eventually(what string, limit time.Duration, ready func(context.Context) (ok bool, why string)) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	defer cancel()
+	last := "nothing"
+	for {
+		ok, why := ready(ctx)
+		if ok {
+			return
+		}
+		if ctx.Err() == nil {
+			last = why
+		}
+		select {
+		case <-ctx.Done():
+			s.Fatalf("%s: not within %s; last seen: %s", what, limit, last)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Pod reads a pod of the scenario; nil if there is none.
+func (s *Scenario) Pod(ctx context.Context, name string) *corev1.Pod {
+	pod, err := s.Client.CoreV1().Pods(s.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil
+	}
+	return pod
+}
+
+// RunningPod waits until the pod is ready and returns it.
+func (s *Scenario) RunningPod(name string) *corev1.Pod {
+	s.Helper()
+	var pod *corev1.Pod
+	s.Eventually("pod "+name+" is ready", time.Minute, func(ctx context.Context) (bool, string) {
+		if pod = s.Pod(ctx, name); pod == nil {
+			return false, "no such pod"
+		}
+		return Ready(pod), string(pod.Status.Phase)
+	})
+	return pod
+}
+
+// Ready says whether the pod's Ready condition is true.
+func Ready(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// Main runs a suite; without a meta cluster it says at once how to get one, instead of failing scenario by scenario.
+func Main(m *testing.M) {
+	if _, err := cluster.Open(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
