@@ -44,6 +44,9 @@ func (s *Scenario) keep(ctx context.Context) {
 		s.save(filepath.Join(folder, q.file), out)
 	}
 	s.keepPodLogs(ctx, folder)
+	if !s.Cluster.Own() {
+		return
+	}
 	if err := copyTails(s.Cluster.Logs(), filepath.Join(folder, "parts")); err != nil {
 		s.Logf("keeping the logs of the parts: %v", err)
 	}

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"text/template"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,6 +53,15 @@ func New(t *testing.T) *Scenario {
 	return s
 }
 
+// NewOwn is New for a scenario that touches parts, nodes or cgroups, which only a meta cluster of this machine lets it do.
+func NewOwn(t *testing.T) *Scenario {
+	t.Helper()
+	if c, err := cluster.Open(); err == nil && !c.Own() {
+		t.Skip("this scenario touches the machine below the cluster, and METAPILOT_KUBECONFIG names a cluster of yours")
+	}
+	return New(t)
+}
+
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 func namespaceName(test string) string {
@@ -74,29 +82,16 @@ func (s *Scenario) finish() {
 	}
 }
 
-// Apply applies manifests in the scenario's namespace. They are a text/template; {{image "workload"}} is a component's image.
+// Apply applies manifests in the scenario's namespace, after Cluster.Render.
 func (s *Scenario) Apply(manifests string) {
 	s.Helper()
-	t, err := template.New("manifests").Funcs(template.FuncMap{"image": s.image}).Parse(manifests)
+	rendered, err := s.Cluster.Render(manifests)
+	if err == nil {
+		err = s.Cluster.Apply(s.Context(), s.Namespace, rendered)
+	}
 	if err != nil {
-		s.Fatalf("reading manifests: %v", err)
+		s.Fatal(err)
 	}
-	var rendered bytes.Buffer
-	if err := t.Execute(&rendered, nil); err != nil {
-		s.Fatalf("rendering manifests: %v", err)
-	}
-	cmd := s.Cluster.Kubectl(s.Context(), "--namespace", s.Namespace, "apply", "--server-side", "-f", "-")
-	cmd.Stdin = &rendered
-	if out, err := cmd.CombinedOutput(); err != nil {
-		s.Fatalf("applying manifests: %v: %s", err, out)
-	}
-}
-
-func (s *Scenario) image(component string) (string, error) {
-	if image := s.Cluster.Images[component]; image != "" {
-		return image, nil
-	}
-	return "", fmt.Errorf("no image of component %q is in the nodes", component)
 }
 
 // Kubectl runs kubectl in the scenario's namespace and returns what it prints; an error fails the test.

@@ -19,17 +19,25 @@ import (
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
 )
 
-// Cluster is a meta cluster on this machine.
+// Cluster is a meta cluster on this machine, or a cluster that the user has (then only Images and Tools are set).
 type Cluster struct {
-	State  string
-	Nodes  []network.Node
-	Images map[string]string // component -> image, all of them loaded into every node
-	Tools  string            // folder of kubectl
-	files  supervisor.Files
+	State      string
+	Nodes      []network.Node
+	Images     map[string]string // component -> image, all of them loaded into every node
+	Tools      string            // folder of kubectl
+	files      supervisor.Files
+	kubeconfig string // of a cluster that the user has
 }
 
-// Open returns the meta cluster of this machine that was brought up before.
+// Open returns the meta cluster of this machine that was brought up before, or the cluster that METAPILOT_KUBECONFIG names.
 func Open() (*Cluster, error) {
+	store, err := component.NewStore()
+	if err != nil {
+		return nil, err
+	}
+	if c, err := openExisting(store); c != nil || err != nil {
+		return c, err
+	}
 	state, err := StateFolder()
 	if err != nil {
 		return nil, err
@@ -40,10 +48,6 @@ func Open() (*Cluster, error) {
 	run := readRun(state)
 	if run == nil {
 		return nil, fmt.Errorf("there is no meta cluster in %s: bring one up with make up", state)
-	}
-	store, err := component.NewStore()
-	if err != nil {
-		return nil, err
 	}
 	built, err := locate(store, component.DefaultVersion)
 	if err != nil {
@@ -65,6 +69,9 @@ func newCluster(state string, nodes int, built map[string]component.Built) *Clus
 
 // Kubeconfig is the file with which an administrator reaches the meta cluster from this machine.
 func (c *Cluster) Kubeconfig() string {
+	if !c.Own() {
+		return c.kubeconfig
+	}
 	return part.Config{State: c.State}.Kubeconfig(part.Admin)
 }
 
@@ -142,8 +149,8 @@ func (c *Cluster) Stop(name string) error { return c.setHeld(name, true) }
 // Start releases what Stop holds.
 func (c *Cluster) Start(name string) error { return c.setHeld(name, false) }
 
-// poll calls ready every few milliseconds until it says true or the context ends; then it reports what was missing last.
-func poll(ctx context.Context, ready func(context.Context) (bool, string)) error {
+// Poll calls ready every few milliseconds until it says true or the context ends; then it reports what was missing last.
+func Poll(ctx context.Context, ready func(context.Context) (bool, string)) error {
 	missing := "nothing tried"
 	for {
 		ok, why := ready(ctx)

@@ -46,7 +46,7 @@ func (u *upping) loadImages(ctx context.Context) error {
 // load imports the images that the node does not have, and returns how many those were.
 func (c *Cluster) load(ctx context.Context, node string, images []component.Built) (int, error) {
 	var have string
-	err := poll(ctx, func(ctx context.Context) (bool, string) {
+	err := Poll(ctx, func(ctx context.Context) (bool, string) {
 		out, err := c.nodeOutput(ctx, node, append(ctr, "images", "list", "--quiet")...)
 		have = out
 		return err == nil, fmt.Sprintf("an answer of containerd: %v", err)
@@ -119,18 +119,8 @@ func (u *upping) applyAddons(ctx context.Context) error {
 		if err != nil {
 			return "", err
 		}
-		return "", u.cluster.Apply(ctx, manifests)
+		return "", u.cluster.Apply(ctx, "kube-system", manifests)
 	})
-}
-
-// Apply applies manifests by server-side apply.
-func (c *Cluster) Apply(ctx context.Context, manifests string) error {
-	cmd := c.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--field-manager=metacluster", "-f", "-")
-	cmd.Stdin = strings.NewReader(manifests)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("applying manifests: %w: %s", err, out)
-	}
-	return nil
 }
 
 func (c *Cluster) awaitAPI(ctx context.Context) error {
@@ -138,7 +128,7 @@ func (c *Cluster) awaitAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, func(ctx context.Context) (bool, string) {
+	return Poll(ctx, func(ctx context.Context) (bool, string) {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
@@ -156,7 +146,7 @@ func (u *upping) awaitReady(ctx context.Context) error {
 	}
 	for _, wait := range u.cluster.checks() {
 		err := u.r.Step(wait.name, "", func() (string, error) {
-			return "", poll(ctx, func(ctx context.Context) (bool, string) { return wait.ready(ctx, client) })
+			return "", Poll(ctx, func(ctx context.Context) (bool, string) { return wait.ready(ctx, client) })
 		})
 		if err != nil {
 			return err

@@ -43,7 +43,14 @@ func Up(ctx context.Context, o Options, r *progress.Reporter) (*Cluster, error) 
 	if o.Nodes < 1 || o.Nodes > network.MaxNodes {
 		return nil, fmt.Errorf("--nodes is %d; give a number from 1 to %d", o.Nodes, network.MaxNodes)
 	}
-	u, err := begin(ctx, o, r)
+	store, err := component.NewStore()
+	if err != nil {
+		return nil, err
+	}
+	if c, err := existing(ctx, store, r); c != nil || err != nil {
+		return c, err
+	}
+	u, err := begin(o, store, r)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +80,7 @@ type upping struct {
 }
 
 // begin looks whether anything stands against a meta cluster here, and keeps others away.
-func begin(_ context.Context, o Options, r *progress.Reporter) (*upping, error) {
+func begin(o Options, store component.Store, r *progress.Reporter) (*upping, error) {
 	state, err := StateFolder()
 	if err != nil {
 		return nil, err
@@ -84,10 +91,6 @@ func begin(_ context.Context, o Options, r *progress.Reporter) (*upping, error) 
 	}
 	if problems := machine.Check(facts); len(problems) > 0 {
 		return nil, &Refusal{append(problems, machine.Existing)}
-	}
-	store, err := component.NewStore()
-	if err != nil {
-		return nil, err
 	}
 	if err := visibleInNodes(store.Root); err != nil {
 		return nil, err
@@ -357,7 +360,7 @@ func (u *upping) startSupervisor(ctx context.Context) error {
 	go func() { ended <- cmd.Wait() }()
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	return poll(ctx, func(context.Context) (bool, string) {
+	return Poll(ctx, func(context.Context) (bool, string) {
 		select {
 		case err := <-ended:
 			cancel()

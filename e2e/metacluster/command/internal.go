@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/metapilot/metapilot/e2e/metacluster/progress"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
 )
 
@@ -59,5 +57,3 @@ func holder() *cobra.Command {
 	cmd.Flags().StringVar(&group, "cgroup", "", "cgroup to join, below the meta cluster's")
 	return cmd
 }
-
-func quiet() *progress.Reporter { return progress.New(io.Discard) }

@@ -3,11 +3,13 @@ package command
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
 	"github.com/metapilot/metapilot/e2e/metacluster/component"
+	"github.com/metapilot/metapilot/e2e/metacluster/demo"
 )
 
 func up() *cobra.Command {
@@ -22,9 +24,8 @@ func up() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r.Say("\nThe meta cluster is up after %s. Go on with:", r.Total().Round(100*1e6))
-			r.Say("  export KUBECONFIG=%s", c.Kubeconfig())
-			r.Say("  %s/kubectl get nodes", c.Tools)
+			r.Say("\nThe meta cluster is up after %s. Go on with:", r.Total().Round(100*time.Millisecond))
+			r.Say("  bin/metacluster status\n  bin/metacluster kubectl get nodes\n  export KUBECONFIG=%s", c.Kubeconfig())
 			return nil
 		},
 	}
@@ -36,6 +37,25 @@ func upFlags(cmd *cobra.Command, o *cluster.Options) {
 	cmd.Flags().IntVar(&o.Nodes, "nodes", 2, "number of nodes")
 	cmd.Flags().StringArrayVar(&o.TenantVersions, "tenant-version", nil,
 		"Kubernetes version whose image tenants will use, such as v1.35.4; may be repeated; built when asked for")
+}
+
+func showDemo() *cobra.Command {
+	var o cluster.Options
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Bring the meta cluster up, run a sample workload on it, and show it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := reporter()
+			c, err := cluster.Up(cmd.Context(), o, r)
+			if err != nil {
+				return err
+			}
+			return demo.Run(cmd.Context(), c, r)
+		},
+	}
+	upFlags(cmd, &o)
+	return cmd
 }
 
 func down() *cobra.Command {
@@ -75,34 +95,30 @@ func hold(verb string) *cobra.Command {
 
 func build() *cobra.Command {
 	var version string
-	var assets bool
 	cmd := &cobra.Command{
 		Use:   "build COMPONENT...",
-		Short: "Build components without starting anything",
+		Short: "Build components and their images without starting anything, and print the files of the images",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := component.NewStore()
 			if err != nil {
 				return err
 			}
-			r := reporter()
-			if assets {
-				r = quiet()
-			}
 			for _, name := range args {
-				b, err := cluster.BuildVersion(cmd.Context(), store, r, name, version)
+				b, err := cluster.BuildVersion(cmd.Context(), store, reporter(), name, version)
 				if err != nil {
 					return err
 				}
-				if assets {
-					fmt.Println(b.Dir)
+				image, err := b.Image()
+				if err != nil {
+					return err
 				}
+				fmt.Printf("%s is in %s\n", b.ImageRef(), image)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&version, "version", "", "version; the default one if empty")
-	cmd.Flags().BoolVar(&assets, "print-folder", false, "print only the folders of the built programs")
 	return cmd
 }
 

@@ -12,56 +12,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/metapilot/metapilot/e2e/metacluster/sample"
 	"github.com/metapilot/metapilot/e2e/scenario"
 )
 
 func TestMain(m *testing.M) { scenario.Main(m) }
 
-const hello = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: hello}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: hello}}
-  template:
-    metadata: {labels: {app: hello}}
-    spec:
-      topologySpreadConstraints:
-      - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: hello}}}
-      containers:
-      - name: hello
-        image: {{image "workload"}}
-        imagePullPolicy: Never
-        args: [serve]
-        ports: [{containerPort: 8080}]
-        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
-        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: hello}
-spec:
-  selector: {app: hello}
-  ports: [{port: 80, targetPort: 8080}]
-`
-
-const client = `
-apiVersion: v1
-kind: Pod
-metadata: {name: client}
-spec:
-  terminationGracePeriodSeconds: 1
-  containers:
-  - {name: client, image: {{image "workload"}}, imagePullPolicy: Never, args: [wait]}
-`
-
 // A Deployment of 3 over 2 nodes answers through its Service, asked by DNS name from another pod. Every replica answers: also the ones
 // on the client's own node.
 func TestServiceByName(t *testing.T) {
 	s := scenario.New(t)
-	s.Apply(hello)
-	s.Apply(client)
+	s.Apply(sample.Manifests)
 	s.RunningPod("client")
 	s.Kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
 	pods, err := s.Client.CoreV1().Pods(s.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=hello", Limit: 10})
@@ -88,7 +49,7 @@ func TestServiceByName(t *testing.T) {
 
 func TestLogsExecTop(t *testing.T) {
 	s := scenario.New(t)
-	s.Apply(hello)
+	s.Apply(sample.Manifests)
 	s.Kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
 	if out := s.Kubectl("logs", "deployment/hello"); !strings.Contains(out, "serving on :8080") {
 		t.Errorf("kubectl logs printed %q", out)

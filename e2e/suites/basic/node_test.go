@@ -29,7 +29,7 @@ spec:
 
 // A node whose power fails becomes NotReady; when it boots again it is Ready, and its pods run again.
 func TestNodeDiesAndComesBack(t *testing.T) {
-	s := scenario.New(t)
+	s := scenario.NewOwn(t)
 	s.Apply(lodger)
 	s.RunningPod("lodger")
 	if err := s.Cluster.Stop("node-2"); err != nil {
@@ -78,7 +78,7 @@ func nodeReady(ctx context.Context, s *scenario.Scenario) (corev1.ConditionStatu
 func TestDeadPartIsRestarted(t *testing.T) {
 	for _, name := range []string{"kube-scheduler", "node-1/containerd", "kube-apiserver", "etcd"} {
 		t.Run(name, func(t *testing.T) {
-			s := scenario.New(t)
+			s := scenario.NewOwn(t)
 			before := partState(t, s, name)
 			if err := unix.Kill(before.PID, unix.SIGKILL); err != nil {
 				t.Fatal(err)

@@ -38,7 +38,7 @@ func resize(s *scenario.Scenario, pod string, mib int) {
 }
 
 func TestResizeInPlaceReachesTheCgroup(t *testing.T) {
-	s := scenario.New(t)
+	s := scenario.NewOwn(t)
 	s.Apply(hog("hog", 128, 60))
 	pod := s.RunningPod("hog")
 	if limit, err := podLimit(pod); err != nil || limit != 128 {
@@ -59,7 +59,7 @@ func TestResizeInPlaceReachesTheCgroup(t *testing.T) {
 // (kubernetes/kubernetes#138760): the container is killed at its old limit for ever. Metapilot recreates such pods for this reason. This
 // test fails when Kubernetes has mended it.
 func TestResizeWhileNotRunningStillNeverReachesTheCgroup(t *testing.T) {
-	s := scenario.New(t)
+	s := scenario.NewOwn(t)
 	s.Apply(hog("hog", 64, 128))
 	var pod *corev1.Pod
 	s.Eventually("the hog waits for its restart after an OOM", 2*time.Minute, func(ctx context.Context) (bool, string) {

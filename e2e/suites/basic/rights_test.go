@@ -20,7 +20,7 @@ import (
 
 // Nobody is anonymous: neither the API nor a kubelet answers without a certificate.
 func TestNoAnonymousAnswers(t *testing.T) {
-	s := scenario.New(t)
+	s := scenario.NewOwn(t)
 	stranger := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // whom we ask is not in question here
 	}}
@@ -44,7 +44,7 @@ func TestNoAnonymousAnswers(t *testing.T) {
 
 // A kubelet may see the Secrets of its own pods and write to its own Node, and no more: the Node authorizer and NodeRestriction.
 func TestKubeletReachesOnlyItsOwn(t *testing.T) {
-	s := scenario.New(t)
+	s := scenario.NewOwn(t)
 	s.Apply("apiVersion: v1\nkind: Secret\nmetadata: {name: foreign}\nstringData: {key: value}\n")
 	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(s.Cluster.State, "kubeconfig", "node-1-kubelet.kubeconfig"))
 	if err != nil {

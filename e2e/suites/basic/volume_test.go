@@ -40,7 +40,7 @@ spec:
 
 // A claim keeps its data while pods come and go, brings them back to the node where the data is, and leaves nothing when it is deleted.
 func TestVolumeKeepsDataAndIsReclaimed(t *testing.T) {
-	s := scenario.New(t)
+	s := scenario.NewOwn(t)
 	s.Apply(keeper)
 	first := s.RunningPod("keeper")
 	s.Kubectl("exec", "keeper", "--", "/workload", "write", "/data/note", "kept")

@@ -1,0 +1,73 @@
+# All that people and CI do with this repository. Recipes stay short: what needs thought is a program below e2e or hack.
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+RUN ?= .
+MODULES := . e2e $(wildcard e2e/components/*) hack/tools
+# Unit tests of e2e; its suites need a meta cluster.
+E2E_UNITS = $$(go list ./... | grep -v /suites/)
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: bin/metacluster ## Set everything up, run a meta cluster with a sample workload, and show it
+	bin/metacluster demo
+
+.PHONY: test
+test: assets ## Unit, property and integration tests
+	go test ./...
+	cd e2e && go test $(E2E_UNITS)
+
+.PHONY: e2e
+e2e: bin/metacluster bin/gotestsum ## Scenarios on the real meta cluster; RUN=<regexp> picks some
+	hack/e2e "$(RUN)"
+
+.PHONY: up
+up: bin/metacluster ## Bring the meta cluster up, or go on with one that is half up; NODES=<n>
+	bin/metacluster up $(if $(NODES),--nodes $(NODES))
+
+.PHONY: down
+down: bin/metacluster ## Take the meta cluster down and leave nothing of it
+	bin/metacluster down
+
+.PHONY: build
+build: bin/metacluster ## Compile everything of our own
+	go build ./...
+	cd e2e && go build ./...
+
+.PHONY: assets
+assets: bin/metacluster ## Build etcd and the Kubernetes control plane for integration tests
+	bin/metacluster assets bin/assets
+
+.PHONY: generate
+generate: ## Regenerate everything that is generated: module files, formatting
+	@set -e; for module in $(MODULES); do echo "tidy and format $$module"; \
+		(cd $$module && go mod tidy && gofmt -w $$(git ls-files '*.go')); done
+	cd e2e/components/kubernetes && go mod tidy -modfile=v1.35.mod
+
+.PHONY: lint
+lint: bin/golangci-lint ## Run the linters
+	@set -e; for module in $(filter-out hack/tools,$(MODULES)); do echo "lint $$module"; \
+		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
+
+.PHONY: verify
+verify: generate lint ## Regenerate and lint; fail if that changes a file
+	@git status --porcelain | tee /dev/stderr | (! grep -q .) || \
+		{ echo "make verify: these files are not committed as they should be: run make generate and commit"; exit 1; }
+
+.PHONY: bench-metacluster
+bench-metacluster: bin/metacluster ## How fast is a warm up, how much memory does each part use
+	cd e2e && go run ./bench/metacluster
+
+.PHONY: bin/metacluster
+bin/metacluster:
+	@test -x bin/metacluster || echo "compiling metacluster (about 2 min the first time)"
+	cd e2e && go build -o ../bin/metacluster ./metacluster
+
+bin/gotestsum: PACKAGE := gotest.tools/gotestsum
+bin/golangci-lint: PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+bin/gotestsum bin/golangci-lint: hack/tools/go.mod
+	@echo "compiling $(@F) (up to 5 min the first time)"
+	cd hack/tools && go build -o ../../$@ $(PACKAGE)

@@ -1,0 +1,89 @@
+// Package bench writes down what a bench has measured: a table for people and rows of JSON for programs, in the form that every bench of
+// the project shares. It measures nothing itself.
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+)
+
+// Row is one metric.
+type Row struct {
+	Metric string              `json:"metric"`
+	Unit   string              `json:"unit"`
+	Ours   *float64            `json:"ours"` // nil if it could not be measured; How says why
+	Rivals map[string]*float64 `json:"rivals"`
+	Aim    string              `json:"aim"`
+	Holds  *bool               `json:"holds"` // nil if there is no aim, or nothing was measured
+	How    string              `json:"how"`
+}
+
+// AtMost is a row whose aim is an upper bound.
+func AtMost(metric, unit string, ours, bound float64, how string) Row {
+	holds := ours <= bound
+	return Row{Metric: metric, Unit: unit, Ours: &ours, Aim: fmt.Sprintf("<= %g", bound), Holds: &holds, How: how}
+}
+
+// Plain is a row without an aim.
+func Plain(metric, unit string, ours float64, how string) Row {
+	return Row{Metric: metric, Unit: unit, Ours: &ours, Aim: "-", How: how}
+}
+
+// Median returns the median of the values, of which there has to be at least one.
+func Median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// Write prints the table and writes the rows to <folder>/<name>.json.
+func Write(out io.Writer, folder, name string, rows []Row) error {
+	writeTable(out, rows)
+	for i := range rows {
+		if rows[i].Rivals == nil {
+			rows[i].Rivals = map[string]*float64{}
+		}
+	}
+	raw, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding bench %s: %w", name, err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, name+".json"), append(raw, '\n'), 0o644)
+}
+
+func writeTable(out io.Writer, rows []Row) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "METRIC\tUNIT\tOURS\tAIM\tHOLDS\tHOW")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Metric, r.Unit, number(r.Ours), r.Aim, verdict(r.Holds), r.How)
+	}
+	w.Flush()
+}
+
+func number(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", *v)
+}
+
+func verdict(holds *bool) string {
+	switch {
+	case holds == nil:
+		return "-"
+	case *holds:
+		return "yes"
+	}
+	return "NO"
+}

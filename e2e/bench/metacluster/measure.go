@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/metapilot/metapilot/e2e/bench"
+	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
+)
+
+const (
+	aimUpSeconds = 60
+	settle       = 30 * time.Second // until the work of starting is over
+)
+
+// measure brings the meta cluster up several times from nothing, with everything built, and weighs the last one.
+func measure(ctx context.Context, metacluster, folder string, runs int) error {
+	// One run first, so that nothing is left to build or to install.
+	if err := errorsOf(ctx, metacluster, "down", "up", "down"); err != nil {
+		return err
+	}
+	var seconds []float64
+	for i := range runs {
+		begun := time.Now()
+		if err := errorsOf(ctx, metacluster, "up"); err != nil {
+			return err
+		}
+		seconds = append(seconds, time.Since(begun).Seconds())
+		fmt.Printf("run %d of %d: up after %.1f s\n", i+1, runs, seconds[i])
+		if i < runs-1 {
+			if err := errorsOf(ctx, metacluster, "down"); err != nil {
+				return err
+			}
+		}
+	}
+	rows, err := weigh(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errorsOf(ctx, metacluster, "down"); err != nil {
+		return err
+	}
+	up := bench.AtMost("up_warm_seconds", "s", bench.Median(seconds), aimUpSeconds,
+		fmt.Sprintf("median of %d runs, from nothing to nodes, DNS and metrics Ready, all built", runs))
+	return bench.Write(os.Stdout, folder, "metacluster", append([]bench.Row{up}, rows...))
+}
+
+// weigh sums up resident memory, all and by part.
+func weigh(ctx context.Context) ([]bench.Row, error) {
+	fmt.Printf("waiting for %s, until the work of starting is over\n", settle)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(settle):
+	}
+	c, err := cluster.Open()
+	if err != nil {
+		return nil, err
+	}
+	status, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const mib = 1 << 20
+	total := 0.0
+	var parts []bench.Row
+	for _, p := range status.Parts {
+		total += float64(p.RSS) / mib
+		parts = append(parts, bench.Plain("rss_"+strings.NewReplacer("/", "_", "-", "_").Replace(p.Name)+"_mib", "MiB", float64(p.RSS)/mib, "resident, shared pages counted in each"))
+	}
+	return append([]bench.Row{bench.Plain("rss_total_mib", "MiB", total, "sum of the parts")}, parts...), nil
+}
+
+// errorsOf runs metacluster commands one after the other and shows what failed.
+func errorsOf(ctx context.Context, metacluster string, commands ...string) error {
+	for _, command := range commands {
+		if out, err := exec.CommandContext(ctx, metacluster, command).CombinedOutput(); err != nil {
+			return fmt.Errorf("metacluster %s: %w: %s", command, err, out)
+		}
+	}
+	return nil
+}

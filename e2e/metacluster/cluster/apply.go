@@ -1,0 +1,38 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/template"
+)
+
+// Render fills in manifests, which are a text/template: {{image "workload"}} is the image of a component.
+func (c *Cluster) Render(manifests string) (string, error) {
+	t, err := template.New("manifests").Funcs(template.FuncMap{"image": c.image}).Parse(manifests)
+	if err != nil {
+		return "", fmt.Errorf("reading manifests: %w", err)
+	}
+	var out strings.Builder
+	if err := t.Execute(&out, nil); err != nil {
+		return "", fmt.Errorf("rendering manifests: %w", err)
+	}
+	return out.String(), nil
+}
+
+func (c *Cluster) image(component string) (string, error) {
+	if image := c.Images[component]; image != "" {
+		return image, nil
+	}
+	return "", fmt.Errorf("there is no image of a component %q", component)
+}
+
+// Apply applies manifests by server-side apply; what names no namespace goes into the given one.
+func (c *Cluster) Apply(ctx context.Context, namespace, manifests string) error {
+	cmd := c.Kubectl(ctx, "--namespace", namespace, "apply", "--server-side", "--force-conflicts", "--field-manager=metacluster", "-f", "-")
+	cmd.Stdin = strings.NewReader(manifests)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("applying manifests: %w: %s", err, out)
+	}
+	return nil
+}

@@ -1,0 +1,4 @@
+package testenv
+
+// Assets is open to tests.
+var Assets = assets
