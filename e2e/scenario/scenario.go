@@ -50,6 +50,10 @@ func New(t *testing.T) *Scenario {
 	}
 	s.Namespace = namespace.Name
 	t.Cleanup(s.finish)
+	s.Eventually("the namespace has its service account, without which no pod is admitted", time.Minute, func(ctx context.Context) (bool, string) {
+		_, err := client.CoreV1().ServiceAccounts(s.Namespace).Get(ctx, "default", metav1.GetOptions{})
+		return err == nil, fmt.Sprint(err)
+	})
 	return s
 }
 

@@ -156,11 +156,12 @@ func Kill(path string, within time.Duration) error {
 	}
 }
 
-// Remove takes the whole subtree away; it must be empty of processes. The kernel lets go of a cgroup some time after its last process.
-func Remove(within time.Duration) error {
+// Remove takes the cgroup and all below it away; they must be empty of processes. The kernel lets go of a cgroup some time after its last
+// process.
+func Remove(path string, within time.Duration) error {
 	deadline := time.Now().Add(within)
 	for {
-		err := removeOnce()
+		err := removeOnce(path)
 		if err == nil || !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return err
 		}
@@ -168,9 +169,9 @@ func Remove(within time.Duration) error {
 	}
 }
 
-func removeOnce() error {
+func removeOnce(path string) error {
 	var dirs []string
-	if err := eachDir("", func(dir string) error {
+	if err := eachDir(path, func(dir string) error {
 		dirs = append(dirs, dir)
 		return nil
 	}); err != nil {

@@ -77,7 +77,7 @@ func clean(state string, r *progress.Reporter) error {
 		if err := cgroup.Kill("", killLimit); err != nil {
 			return "", err
 		}
-		if err := errors.Join(network.RemoveHostLink(), cgroup.Remove(removeLimit)); err != nil {
+		if err := errors.Join(network.RemoveHostLink(), cgroup.Remove("", removeLimit)); err != nil {
 			return "", err
 		}
 		return "nothing is left", removeState(state)

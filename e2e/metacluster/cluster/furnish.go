@@ -18,6 +18,9 @@ import (
 	"github.com/metapilot/metapilot/e2e/metacluster/part"
 )
 
+// leaseFresh is more than twice the time between two renewals (client-go's leader election: every 2 s).
+const leaseFresh = 5 * time.Second
+
 // ctr is containerd's own client. Images go straight into the namespace of the kubelet.
 var ctr = []string{"/usr/bin/ctr", "--address", part.ContainerdSocket, "--namespace", "k8s.io"}
 
@@ -163,10 +166,29 @@ type check struct {
 
 func (c *Cluster) checks() []check {
 	return []check{
+		{"controllers and scheduler at work", c.leadersFresh},
 		{"nodes Ready", c.nodesReady},
 		{"DNS and volumes Ready", c.podsReady},
 		{"metrics of all nodes", c.metricsReady},
 	}
+}
+
+// leadersFresh wants leases that were renewed just now. After a crash the next leader waits until the lease of the dead one is over; until
+// then no pod is made or placed, whatever the API answers.
+func (c *Cluster) leadersFresh(ctx context.Context, client *kubernetes.Clientset) (bool, string) {
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		lease, err := client.CoordinationV1().Leases("kube-system").Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		if lease.Spec.RenewTime == nil {
+			return false, name + " has no leader"
+		}
+		if age := time.Since(lease.Spec.RenewTime.Time); age > leaseFresh {
+			return false, fmt.Sprintf("the leader of %s last said that it lives %s ago", name, age.Round(time.Second))
+		}
+	}
+	return true, ""
 }
 
 func (c *Cluster) nodesReady(ctx context.Context, client *kubernetes.Clientset) (bool, string) {

@@ -58,8 +58,8 @@ func wireHost(pid int, control *netlink.Handle) error {
 	link := &netlink.Veth{
 		LinkAttrs: netlink.LinkAttrs{Name: HostLink}, PeerName: "host", PeerNamespace: netlink.NsPid(pid),
 	}
-	if err := host.LinkAdd(link); err != nil {
-		return fmt.Errorf("adding link %s: %w", HostLink, err)
+	if err := replaceLink(host, link); err != nil {
+		return err
 	}
 	return errors.Join(attach(control, "host"), up(host, HostLink), address(host, HostLink, HostAddress))
 }
@@ -71,8 +71,8 @@ func WireNode(pid, controlPid int, node Node, others []Node) error {
 		link := &netlink.Veth{
 			LinkAttrs: netlink.LinkAttrs{Name: node.Name}, PeerName: "eth0", PeerNamespace: netlink.NsPid(pid),
 		}
-		if err := control.LinkAdd(link); err != nil {
-			return fmt.Errorf("adding link of %s: %w", node.Name, err)
+		if err := replaceLink(control, link); err != nil {
+			return err
 		}
 		return attach(control, node.Name)
 	})
@@ -93,17 +93,38 @@ func WireNode(pid, controlPid int, node Node, others []Node) error {
 	})
 }
 
-// RemoveHostLink takes away a link that outlived its run; normally it is gone with the namespace at its other end.
+// RemoveHostLink takes away a link that outlived its run.
 func RemoveHostLink() error {
-	link, err := netlink.LinkByName(HostLink)
+	host, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	defer host.Close()
+	return removeLink(host, HostLink)
+}
+
+// replaceLink adds a link. One with its name may still be there: the kernel keeps a namespace for minutes after its last process, as long
+// as a connection in it waits for an answer, and with it the link's other end.
+func replaceLink(h *netlink.Handle, link *netlink.Veth) error {
+	if err := removeLink(h, link.Name); err != nil {
+		return err
+	}
+	if err := h.LinkAdd(link); err != nil {
+		return fmt.Errorf("adding link %s: %w", link.Name, err)
+	}
+	return nil
+}
+
+func removeLink(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("looking for link %s: %w", HostLink, err)
+	if err == nil {
+		err = h.LinkDel(link)
 	}
-	if err := netlink.LinkDel(link); err != nil {
-		return fmt.Errorf("removing link %s: %w", HostLink, err)
+	if err != nil && !errors.Is(err, unix.ENODEV) { // gone in between
+		return fmt.Errorf("removing link %s: %w", name, err)
 	}
 	return nil
 }
