@@ -16,6 +16,19 @@ import (
 // logTail is how much of a part's log is kept: some minutes of a busy part.
 const logTail = 4 << 20
 
+// questions are asked of the cluster after a failure; the answers to the short ones are shown at once.
+var questions = []struct {
+	file string
+	show bool
+	args []string
+}{
+	{"pods.txt", true, []string{"get", "pods", "-o", "wide"}},
+	{"events.txt", true, []string{"get", "events", "--sort-by=.lastTimestamp"}},
+	{"objects.yaml", false, []string{"get", "all,configmaps,persistentvolumeclaims,endpointslices", "-o", "yaml"}},
+	{"nodes.yaml", false, []string{"get", "nodes,persistentvolumes", "-o", "yaml"}},
+	{"kube-system.txt", false, []string{"get", "pods,events", "-n", "kube-system", "-o", "wide"}},
+}
+
 // keep saves what a person needs to understand a failure, and prints the short part of it.
 func (s *Scenario) keep(ctx context.Context) {
 	folder, err := newFolder(s.Name())
@@ -23,17 +36,7 @@ func (s *Scenario) keep(ctx context.Context) {
 		s.Logf("nothing is kept of this failure: %v", err)
 		return
 	}
-	for _, q := range []struct {
-		file string
-		show bool
-		args []string
-	}{
-		{"pods.txt", true, []string{"get", "pods", "-o", "wide"}},
-		{"events.txt", true, []string{"get", "events", "--sort-by=.lastTimestamp"}},
-		{"objects.yaml", false, []string{"get", "all,configmaps,persistentvolumeclaims,endpointslices", "-o", "yaml"}},
-		{"nodes.yaml", false, []string{"get", "nodes,persistentvolumes", "-o", "yaml"}},
-		{"kube-system.txt", false, []string{"get", "pods,events", "-n", "kube-system", "-o", "wide"}},
-	} {
+	for _, q := range questions {
 		out, err := s.TryKubectl(ctx, q.args...)
 		if err != nil {
 			out += "\n" + err.Error() + "\n"

@@ -100,18 +100,22 @@ func (a *Authority) Issue(r Request, now time.Time) (Pair, error) {
 	if len(r.Hosts) > 0 {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 	}
-	for _, host := range r.Hosts {
+	addHosts(template, r.Hosts)
+	pair, err := sign(template, a)
+	if err != nil {
+		return Pair{}, fmt.Errorf("issuing certificate %q: %w", r.CommonName, err)
+	}
+	return pair, nil
+}
+
+func addHosts(template *x509.Certificate, hosts []string) {
+	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	pair, err := sign(template, a)
-	if err != nil {
-		return Pair{}, fmt.Errorf("issuing certificate %q: %w", r.CommonName, err)
-	}
-	return pair, nil
 }
 
 // NewSigningKey makes a key pair that signs and checks service-account tokens: Key is the private half, Cert the public one.

@@ -83,13 +83,7 @@ func (env *Env) startControllerManager(t testing.TB, folder string) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	cmd := exec.Command(filepath.Join(folder, "kube-controller-manager"),
-		"--kubeconfig="+kubeconfig,
-		"--service-account-private-key-file="+filepath.Join(env.ControlPlane.APIServer.CertDir, "sa-signer.key"),
-		"--use-service-account-credentials=true",
-		"--leader-elect=false",
-		"--secure-port=0",
-	)
+	cmd := exec.Command(filepath.Join(folder, "kube-controller-manager"), env.controllerManagerArgs(kubeconfig)...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
@@ -99,9 +93,19 @@ func (env *Env) startControllerManager(t testing.TB, folder string) {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Errorf("kube-controller-manager had ended by itself: %v", err)
 		}
-		cmd.Wait()
+		err := cmd.Wait()
 		if t.Failed() {
-			t.Logf("kube-controller-manager:\n%s", log.String())
+			t.Logf("kube-controller-manager ended with %v:\n%s", err, log.String())
 		}
 	})
+}
+
+func (env *Env) controllerManagerArgs(kubeconfig string) []string {
+	return []string{
+		"--kubeconfig=" + kubeconfig,
+		"--service-account-private-key-file=" + filepath.Join(env.ControlPlane.APIServer.CertDir, "sa-signer.key"),
+		"--use-service-account-credentials=true",
+		"--leader-elect=false",
+		"--secure-port=0",
+	}
 }

@@ -67,4 +67,3 @@ func TestMissingProgramsAreExplained(t *testing.T) {
 		t.Error("programs were found in an empty folder")
 	}
 }
-

@@ -20,22 +20,17 @@ const (
 // measure brings the meta cluster up several times from nothing, with everything built, and weighs the last one.
 func measure(ctx context.Context, metacluster, folder string, runs int) error {
 	// One run first, so that nothing is left to build or to install.
-	if err := errorsOf(ctx, metacluster, "down", "up", "down"); err != nil {
+	if err := errorsOf(ctx, metacluster, "down", "up"); err != nil {
 		return err
 	}
 	var seconds []float64
 	for i := range runs {
-		begun := time.Now()
-		if err := errorsOf(ctx, metacluster, "up"); err != nil {
+		took, err := upFromNothing(ctx, metacluster)
+		if err != nil {
 			return err
 		}
-		seconds = append(seconds, time.Since(begun).Seconds())
-		fmt.Printf("run %d of %d: up after %.1f s\n", i+1, runs, seconds[i])
-		if i < runs-1 {
-			if err := errorsOf(ctx, metacluster, "down"); err != nil {
-				return err
-			}
-		}
+		seconds = append(seconds, took)
+		fmt.Printf("run %d of %d: up after %.1f s\n", i+1, runs, took)
 	}
 	rows, err := weigh(ctx)
 	if err != nil {
@@ -47,6 +42,15 @@ func measure(ctx context.Context, metacluster, folder string, runs int) error {
 	up := bench.AtMost("up_warm_seconds", "s", bench.Median(seconds), aimUpSeconds,
 		fmt.Sprintf("median of %d runs, from nothing to nodes, DNS and metrics Ready, all built", runs))
 	return bench.Write(os.Stdout, folder, "metacluster", append([]bench.Row{up}, rows...))
+}
+
+func upFromNothing(ctx context.Context, metacluster string) (seconds float64, err error) {
+	if err := errorsOf(ctx, metacluster, "down"); err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	err = errorsOf(ctx, metacluster, "up")
+	return time.Since(begun).Seconds(), err
 }
 
 // weigh sums up resident memory, all and by part.
@@ -70,9 +74,13 @@ func weigh(ctx context.Context) ([]bench.Row, error) {
 	var parts []bench.Row
 	for _, p := range status.Parts {
 		total += float64(p.RSS) / mib
-		parts = append(parts, bench.Plain("rss_"+strings.NewReplacer("/", "_", "-", "_").Replace(p.Name)+"_mib", "MiB", float64(p.RSS)/mib, "resident, shared pages counted in each"))
+		parts = append(parts, bench.Plain(metric(p.Name), "MiB", float64(p.RSS)/mib, "resident, shared pages counted in each"))
 	}
 	return append([]bench.Row{bench.Plain("rss_total_mib", "MiB", total, "sum of the parts")}, parts...), nil
+}
+
+func metric(part string) string {
+	return "rss_" + strings.NewReplacer("/", "_", "-", "_").Replace(part) + "_mib"
 }
 
 // errorsOf runs metacluster commands one after the other and shows what failed.

@@ -7,6 +7,7 @@ package cgroup
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Root is the meta cluster's subtree, as a path below each hierarchy.
@@ -135,38 +137,49 @@ func Exists() (bool, error) {
 	return found, err
 }
 
+// retryEvery is how often the kernel is asked whether it is done.
+const retryEvery = 20 * time.Millisecond
+
 // Kill ends every process in the cgroup and below it, and returns when there is none, or with an error when the time is over.
 func Kill(path string, within time.Duration) error {
-	deadline := time.Now().Add(within)
-	for {
-		pids, err := Processes(path)
-		if err != nil || len(pids) == 0 {
-			return err
+	var left []int
+	err := wait.PollUntilContextTimeout(context.Background(), retryEvery, within, true, func(context.Context) (done bool, err error) {
+		if left, err = Processes(path); err != nil {
+			return false, err
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v of cgroup %s are still there %s after SIGKILL; see their state with: ps -o pid,stat,wchan,cmd -p %d",
-				pids, path, within, pids[0])
-		}
-		for _, pid := range pids {
-			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("ending process %d: %w", pid, err)
-			}
-		}
-		unix.Nanosleep(&unix.Timespec{Nsec: int64(20 * time.Millisecond)}, nil)
+		return len(left) == 0, endAll(left)
+	})
+	if wait.Interrupted(err) {
+		return fmt.Errorf("processes %v of cgroup %s are still there %s after SIGKILL; see their state with: ps -o pid,stat,wchan,cmd -p %d",
+			left, path, within, left[0])
 	}
+	return err
+}
+
+func endAll(pids []int) error {
+	for _, pid := range pids {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("ending process %d: %w", pid, err)
+		}
+	}
+	return nil
 }
 
 // Remove takes the cgroup and all below it away; they must be empty of processes. The kernel lets go of a cgroup some time after its last
 // process.
 func Remove(path string, within time.Duration) error {
-	deadline := time.Now().Add(within)
-	for {
-		err := removeOnce(path)
-		if err == nil || !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return err
+	var busy error
+	err := wait.PollUntilContextTimeout(context.Background(), retryEvery, within, true, func(context.Context) (done bool, err error) {
+		busy = removeOnce(path)
+		if busy == nil || errors.Is(busy, unix.EBUSY) {
+			return busy == nil, nil
 		}
-		unix.Nanosleep(&unix.Timespec{Nsec: int64(20 * time.Millisecond)}, nil)
+		return false, busy
+	})
+	if wait.Interrupted(err) {
+		return busy
 	}
+	return err
 }
 
 func removeOnce(path string) error {

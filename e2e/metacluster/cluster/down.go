@@ -89,9 +89,7 @@ func removeState(state string) error {
 		return fmt.Errorf("removing the state folder: %w", err)
 	}
 	if state == defaultState {
-		if err := os.Remove(filepath.Dir(state)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-			return nil // somebody else keeps something there
-		}
+		os.Remove(filepath.Dir(state)) // it stays if somebody else keeps something there
 	}
 	return nil
 }

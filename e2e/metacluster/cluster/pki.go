@@ -23,44 +23,50 @@ func writeIdentities(c part.Config, now time.Time) error {
 	}
 	authorities := map[string]*pki.Authority{}
 	for _, name := range part.Authorities() {
-		pair, err := ensurePair(c, name, func() (pki.Pair, error) {
-			authority, err := pki.NewAuthority("metapilot "+name, now, part.AuthorityValidity)
-			if err != nil {
-				return pki.Pair{}, err
-			}
-			return authority.Pair, nil
-		})
+		authority, err := ensureAuthority(c, name, now)
 		if err != nil {
 			return err
 		}
-		if authorities[name], err = pki.ParseAuthority(pair); err != nil {
-			return err
-		}
-	}
-	if _, err := ensurePair(c, part.ServiceAccount, pki.NewSigningKey); err != nil {
-		return err
+		authorities[name] = authority
 	}
 	for _, id := range part.Identities(c.Nodes) {
-		pair, err := ensurePair(c, id.Name, func() (pki.Pair, error) { return authorities[id.Authority].Issue(id.Request, now) })
-		if err != nil {
+		if err := writeIdentity(c, id, authorities, now); err != nil {
 			return err
 		}
-		if id.Kubeconfig {
-			if err := writeKubeconfig(c.Kubeconfig(id.Name), authorities[part.ClusterCA].Cert, pair); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
+	_, err := ensurePair(c, part.ServiceAccount, pki.NewSigningKey)
+	return err
+}
+
+func ensureAuthority(c part.Config, name string, now time.Time) (*pki.Authority, error) {
+	pair, err := ensurePair(c, name, func() (pki.Pair, error) {
+		authority, err := pki.NewAuthority("metapilot "+name, now, part.AuthorityValidity)
+		if err != nil {
+			return pki.Pair{}, err
+		}
+		return authority.Pair, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pki.ParseAuthority(pair)
+}
+
+func writeIdentity(c part.Config, id part.Identity, authorities map[string]*pki.Authority, now time.Time) error {
+	pair, err := ensurePair(c, id.Name, func() (pki.Pair, error) { return authorities[id.Authority].Issue(id.Request, now) })
+	if err != nil || !id.Kubeconfig {
+		return err
+	}
+	return writeKubeconfig(c.Kubeconfig(id.Name), authorities[part.ClusterCA].Cert, pair)
 }
 
 // ensurePair returns what is on disk, or makes it. The key is written first: a certificate is there only if its key is.
-func ensurePair(c part.Config, name string, make func() (pki.Pair, error)) (pki.Pair, error) {
+func ensurePair(c part.Config, name string, issue func() (pki.Pair, error)) (pki.Pair, error) {
 	pair, err := readPair(c, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return pair, err
 	}
-	if pair, err = make(); err != nil {
+	if pair, err = issue(); err != nil {
 		return pki.Pair{}, fmt.Errorf("making %s: %w", name, err)
 	}
 	base := filepath.Join(c.PKI(), name)

@@ -47,12 +47,9 @@ func runFile(state string) string { return filepath.Join(state, "run.json") }
 
 // readRun returns nil if there is no readable record: half of one is as good as none.
 func readRun(state string) *Run {
-	raw, err := os.ReadFile(runFile(state))
-	if err != nil {
-		return nil
-	}
 	var run Run
-	if json.Unmarshal(raw, &run) != nil {
+	raw, err := os.ReadFile(runFile(state))
+	if err != nil || json.Unmarshal(raw, &run) != nil {
 		return nil
 	}
 	return &run

@@ -17,11 +17,17 @@ import (
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
 )
 
+// podsPID stands for the process id of what is many processes: all pods of a node.
+const podsPID = -1
+
 // PartState is one line of the status.
 type PartState struct {
 	supervisor.PartStatus
 	RSS int64 // bytes, of all processes in its cgroup
 }
+
+// Pods says that the line is for all pods of a node.
+func (p PartState) Pods() bool { return p.PID == podsPID }
 
 // Running says in one word how the part is.
 func (p PartState) Running() string {
@@ -58,7 +64,7 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	} else {
 		s.Supervisor = running.pid
 	}
-	if s.Parts, err = c.parts(running != nil); err != nil {
+	if s.Parts, err = c.parts(running); err != nil {
 		return s, err
 	}
 	for _, p := range s.Parts {
@@ -79,28 +85,36 @@ func because(p PartState) string {
 	return fmt.Sprintf(" (%s, %s)", p.LastExit, p.DiedAt.Format(time.TimeOnly))
 }
 
-func (c *Cluster) parts(alive bool) ([]PartState, error) {
+// parts are the supervisor, what it said of its parts, and the pods of each node.
+func (c *Cluster) parts(running *live) ([]PartState, error) {
 	said, err := c.files.ReadStatus()
 	if err != nil {
 		return nil, err
 	}
-	parts := []PartState{{PartStatus: supervisor.PartStatus{Name: "supervisor", Cgroup: supervisor.Cgroup}}}
-	if running, err := findLive(); err == nil && running != nil {
-		parts[0].PID, parts[0].StartedAt = running.pid, readRun(c.State).StartedAt
+	all := []supervisor.PartStatus{{Name: "supervisor", Cgroup: supervisor.Cgroup}}
+	if running != nil {
+		all[0].PID, all[0].StartedAt = running.pid, running.run.StartedAt
 	}
 	for _, status := range said {
-		if !alive {
+		if running == nil {
 			status.PID = 0 // parts die with the supervisor, which could not say so any more
 		}
-		parts = append(parts, PartState{PartStatus: status})
+		all = append(all, status)
 	}
 	for _, node := range c.Nodes {
-		parts = append(parts, PartState{PartStatus: supervisor.PartStatus{Name: node.Name + "/pods", Cgroup: filepath.Join(node.Name, "kubepods"), PID: -1}})
+		all = append(all, supervisor.PartStatus{Name: node.Name + "/pods", Cgroup: filepath.Join(node.Name, "kubepods"), PID: podsPID})
 	}
-	for i := range parts {
-		if parts[i].RSS, err = groupRSS(parts[i].Cgroup); err != nil {
+	return weigh(all)
+}
+
+// weigh adds the memory of each part's cgroup.
+func weigh(all []supervisor.PartStatus) (parts []PartState, err error) {
+	for _, status := range all {
+		rss, err := groupRSS(status.Cgroup)
+		if err != nil {
 			return nil, err
 		}
+		parts = append(parts, PartState{PartStatus: status, RSS: rss})
 	}
 	return parts, nil
 }

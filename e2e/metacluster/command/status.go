@@ -45,18 +45,21 @@ func printStatus(out io.Writer, s cluster.Status, now time.Time) {
 	var total int64
 	for _, p := range s.Parts {
 		total += p.RSS
-		if p.PID < 0 { // all pods of a node
-			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\n", p.Name, mib(p.RSS))
-			continue
-		}
-		exit := p.LastExit
-		if exit != "" {
-			exit = fmt.Sprintf("%s, %s ago", exit, age(now, p.DiedAt))
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Name, p.Running(), pid(p.PID), age(now, p.StartedAt), p.Restarts, mib(p.RSS), exit)
+		fmt.Fprintln(w, row(p, now))
 	}
 	fmt.Fprintf(w, "total\t\t\t\t\t%s\t\n", mib(total))
 	w.Flush()
+}
+
+func row(p cluster.PartState, now time.Time) string {
+	if p.Pods() {
+		return fmt.Sprintf("%s\t\t\t\t\t%s\t", p.Name, mib(p.RSS))
+	}
+	exit := p.LastExit
+	if exit != "" {
+		exit = fmt.Sprintf("%s, %s ago", exit, age(now, p.DiedAt))
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", p.Name, p.Running(), pid(p.PID), age(now, p.StartedAt), p.Restarts, mib(p.RSS), exit)
 }
 
 func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
@@ -81,26 +84,29 @@ func logs() *cobra.Command {
 		Use:   "logs PART",
 		Short: "Print the log of a part; metacluster status names the parts",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := cluster.Open()
-			if err != nil {
-				return err
-			}
-			path := c.Log(args[0])
-			if _, err := os.Stat(path); err != nil {
-				return fmt.Errorf("there is no log of a part %q; metacluster status names the parts, and their logs are in %s", args[0], c.Logs())
-			}
-			tail, err := exec.LookPath("tail")
-			if err != nil {
-				return err
-			}
-			argv := []string{"tail", "-n", "+1", path}
-			if follow {
-				argv = []string{"tail", "-n", "100", "-F", path}
-			}
-			return unix.Exec(tail, argv, os.Environ())
-		},
+		RunE:  func(_ *cobra.Command, args []string) error { return tail(args[0], follow) },
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on")
 	return cmd
+}
+
+// tail becomes the program that prints the log.
+func tail(part string, follow bool) error {
+	c, err := cluster.Open()
+	if err != nil {
+		return err
+	}
+	path := c.Log(part)
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("there is no log of a part %q; metacluster status names the parts, and their logs are in %s", part, c.Logs())
+	}
+	program, err := exec.LookPath("tail")
+	if err != nil {
+		return err
+	}
+	argv := []string{"tail", "-n", "+1", path}
+	if follow {
+		argv = []string{"tail", "-n", "100", "-F", path}
+	}
+	return unix.Exec(program, argv, os.Environ())
 }

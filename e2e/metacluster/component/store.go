@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // kept is how many builds of one component, by different hashes, stay in the store.
@@ -148,18 +149,23 @@ func (s Store) Build(ctx context.Context, c Component, log string) (Built, error
 	if err := s.compile(ctx, c, filepath.Join(unfinished, c.Name), log); err != nil {
 		return built, err
 	}
-	for _, program := range c.Programs {
-		if err := os.Symlink(c.Name, filepath.Join(unfinished, program)); err != nil {
-			return built, err
-		}
-	}
-	if err := os.Chmod(unfinished, 0o755); err != nil {
+	if err := linkPrograms(c, unfinished); err != nil {
 		return built, err
 	}
 	if err := os.Rename(unfinished, built.Dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return built, err
 	}
 	return built, s.prune(c)
+}
+
+// linkPrograms makes the folder what users of the store expect: open to all, each program under its name.
+func linkPrograms(c Component, folder string) error {
+	for _, program := range c.Programs {
+		if err := os.Symlink(c.Name, filepath.Join(folder, program)); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(folder, 0o755)
 }
 
 func (s Store) compile(ctx context.Context, c Component, output, log string) error {
@@ -188,15 +194,15 @@ func (s Store) prune(c Component) error {
 	if err != nil || len(found) <= kept {
 		return err
 	}
-	age := map[string]int64{}
+	built := map[string]time.Time{}
 	for _, dir := range found {
 		info, err := os.Stat(dir)
 		if err != nil {
 			return err
 		}
-		age[dir] = info.ModTime().UnixNano()
+		built[dir] = info.ModTime()
 	}
-	slices.SortFunc(found, func(a, b string) int { return int(max(-1, min(1, age[b]-age[a]))) })
+	slices.SortFunc(found, func(a, b string) int { return built[b].Compare(built[a]) })
 	for _, dir := range found[kept:] {
 		if err := os.RemoveAll(dir); err != nil {
 			return err

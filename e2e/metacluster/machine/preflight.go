@@ -6,6 +6,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,17 +76,8 @@ func knownContainerd(version string) bool {
 }
 
 // without returns the elements of all that are not in some, in order.
-func without(all, some []string) (rest []string) {
-	have := map[string]bool{}
-	for _, s := range some {
-		have[s] = true
-	}
-	for _, a := range all {
-		if !have[a] {
-			rest = append(rest, a)
-		}
-	}
-	return rest
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

@@ -47,7 +47,6 @@ type nodeValues struct {
 	Socket         string
 	CNIBinaries    string
 	CNIConfig      string
-	PodSubnet      string
 	CgroupRoot     string
 	Config         string // folder of certificates
 	DNS            string
@@ -55,44 +54,55 @@ type nodeValues struct {
 }
 
 func (s *Set) node(c Config, n network.Node) {
-	s.Parts = append(s.Parts, supervisor.Part{
+	s.Parts = append(s.Parts, c.nodeHolder(n))
+	values, lib := c.nodeValues(n), filepath.Join(c.NodeFolder(n.Name), "lib", "node")
+	s.add(n.Name, n.Name+"/containerd", "/usr/bin/containerd", []string{"--config", filepath.Join(nodeConfig, "containerd.toml")}, map[string]string{
+		filepath.Join(lib, "containerd.toml"):              render(containerdTemplate, values),
+		filepath.Join(lib, "cni", "10-metapilot.conflist"): render(cniTemplate, values),
+	})
+	s.add(n.Name, n.Name+"/kubelet", c.Kubernetes["kubelet"], kubeletArgs(n), map[string]string{
+		filepath.Join(lib, "kubelet.yaml"): render(kubeletTemplate, values),
+	})
+	s.add(n.Name, n.Name+"/kube-proxy", c.Kubernetes["kube-proxy"], proxyArgs(n), nil)
+}
+
+func (c Config) nodeHolder(n network.Node) supervisor.Part {
+	folder := c.NodeFolder(n.Name)
+	return supervisor.Part{
 		Name: n.Name, Needs: Control, Cgroup: filepath.Join(n.Name, "system", "holder"),
 		Holder: &supervisor.Holder{
-			Hostname: n.Name, Node: &n, Nodes: c.Nodes, Cgroup: n.Name,
-			Binds: []supervisor.Bind{
-				{From: filepath.Join(c.NodeFolder(n.Name), "log"), At: "/var/log"},
-				{From: filepath.Join(c.NodeFolder(n.Name), "lib"), At: "/var/lib"},
-			},
-			Files: kernelSettings,
+			Hostname: n.Name, Node: &n, Nodes: c.Nodes, Cgroup: n.Name, Files: kernelSettings,
+			Binds: []supervisor.Bind{{From: filepath.Join(folder, "log"), At: "/var/log"}, {From: filepath.Join(folder, "lib"), At: "/var/lib"}},
 		},
-	})
-	values := nodeValues{
+	}
+}
+
+func (c Config) nodeValues(n network.Node) nodeValues {
+	return nodeValues{
 		Node: n, PauseImage: c.PauseImage, Socket: ContainerdSocket, CNIBinaries: cniBinaries,
-		CNIConfig: filepath.Join(nodeConfig, "cni"), PodSubnet: network.PodSubnet.String(),
-		CgroupRoot: filepath.Join(cgroup.Root, n.Name), Config: nodeConfig,
+		CNIConfig: filepath.Join(nodeConfig, "cni"), CgroupRoot: filepath.Join(cgroup.Root, n.Name), Config: nodeConfig,
 		DNS: network.DNSServiceIP.String(), ReservedMemory: c.reservedMemory(),
 	}
-	lib := filepath.Join(c.NodeFolder(n.Name), "lib", "node")
-	s.add(n.Name, n.Name+"/containerd", "/usr/bin/containerd",
-		[]string{"--config", filepath.Join(nodeConfig, "containerd.toml")},
-		map[string]string{
-			filepath.Join(lib, "containerd.toml"):              render(containerdTemplate, values),
-			filepath.Join(lib, "cni", "10-metapilot.conflist"): render(cniTemplate, values),
-		})
-	s.add(n.Name, n.Name+"/kubelet", c.Kubernetes["kubelet"], []string{
+}
+
+func kubeletArgs(n network.Node) []string {
+	return []string{
 		flag("config", filepath.Join(nodeConfig, "kubelet.yaml")),
 		flag("kubeconfig", filepath.Join(nodeConfig, n.Name+"-kubelet.kubeconfig")),
 		flag("root-dir", kubeletFolder),
 		flag("hostname-override", n.Name),
 		flag("node-ip", n.Address),
-	}, map[string]string{filepath.Join(lib, "kubelet.yaml"): render(kubeletTemplate, values)})
-	s.add(n.Name, n.Name+"/kube-proxy", c.Kubernetes["kube-proxy"], []string{
+	}
+}
+
+func proxyArgs(n network.Node) []string {
+	return []string{
 		flag("kubeconfig", filepath.Join(nodeConfig, n.Name+"-kube-proxy.kubeconfig")),
 		flag("hostname-override", n.Name),
 		flag("proxy-mode", "nftables"),
 		flag("cluster-cidr", network.PodSubnet),
 		flag("conntrack-max-per-core", 0), // a setting of the whole machine: not ours to change
-	}, nil)
+	}
 }
 
 // kernelSettings are those that the kubelet wants to change for the whole machine. A node sees them as already done, so the machine

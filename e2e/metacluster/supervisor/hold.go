@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,18 +37,7 @@ func furnish(h Holder) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("switching on forwarding: %w", err)
 	}
-	// First cut the tie to the machine, then let containers see mounts that the kubelet makes later.
-	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE); err != nil {
-		return err
-	}
-	if err := mount("", "/", "", unix.MS_REC|unix.MS_SHARED); err != nil {
-		return err
-	}
-	// /run/netns, /run/containerd and the like are fixed paths in containerd and CNI, so each node has a /run of its own.
-	if err := mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV); err != nil {
-		return err
-	}
-	if err := os.MkdirAll("/run/lock", 0o755); err != nil {
+	if err := isolateMounts(); err != nil {
 		return err
 	}
 	for _, f := range h.Files {
@@ -61,6 +51,17 @@ func furnish(h Holder) error {
 		}
 	}
 	return nil
+}
+
+// isolateMounts cuts the tie to the machine's mounts, lets containers see what the kubelet mounts later, and makes a /run of our own:
+// /run/netns, /run/containerd and the like are fixed paths in containerd and CNI.
+func isolateMounts() error {
+	return errors.Join(
+		mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE),
+		mount("", "/", "", unix.MS_REC|unix.MS_SHARED),
+		mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV),
+		os.MkdirAll("/run/lock", 0o755),
+	)
 }
 
 func showFile(f File) error {

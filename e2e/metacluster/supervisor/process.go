@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +35,6 @@ type process struct {
 // exit says that a process has ended.
 type exit struct {
 	name string
-	id   int
 	text string
 }
 
@@ -54,7 +54,6 @@ func (s *Supervisor) start(part Part) error {
 	}
 	log := &lumberjack.Logger{Filename: s.files.Log(part.Name), MaxSize: logMiB, MaxBackups: 1}
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.WaitDelay = time.Second // children of the part may hold its log open
 	if part.Holder != nil {
 		err = s.startHolder(part, cmd)
 	} else {
@@ -63,23 +62,30 @@ func (s *Supervisor) start(part Part) error {
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", part.Name, err)
 	}
+	go s.report(s.add(part, cmd), cmd, log)
+	return nil
+}
+
+// add notes that the part runs, and returns the exit that it will have.
+func (s *Supervisor) add(part Part, cmd *exec.Cmd) exit {
 	s.nextID++
-	id := s.nextID
 	s.running[part.Name] = &process{
 		Process: plan.Process{
-			ID: id, Needs: part.Needs, NeedsID: s.idOf(part.Needs), Hash: part.hash(), StartedAt: time.Now(),
+			ID: s.nextID, Needs: part.Needs, NeedsID: s.idOf(part.Needs), Hash: part.hash(), StartedAt: time.Now(),
 		},
 		part: part, cmd: cmd,
 	}
-	go func() {
-		text := "exit status 0"
-		if err := cmd.Wait(); err != nil {
-			text = err.Error()
-		}
-		log.Close()
-		s.exits <- exit{part.Name, id, text}
-	}()
-	return nil
+	return exit{name: part.Name}
+}
+
+// report waits for the end of a part and says it.
+func (s *Supervisor) report(e exit, cmd *exec.Cmd, log io.Closer) {
+	e.text = "exit status 0"
+	if err := cmd.Wait(); err != nil {
+		e.text = err.Error()
+	}
+	log.Close()
+	s.exits <- e
 }
 
 // clearAway ends what an earlier holder left, as a power failure does. Its cgroups go too: a kubelet would spend three seconds on each of them.
@@ -110,6 +116,7 @@ func (s *Supervisor) command(part Part) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 	cmd.Dir = "/"
+	cmd.WaitDelay = time.Second // children of the part may hold its log open
 	cmd.SysProcAttr = attributes
 	return cmd, nil
 }
@@ -129,8 +136,7 @@ func (s *Supervisor) startHolder(part Part, cmd *exec.Cmd) error {
 	}
 	if err := s.awaitHolder(part, cmd.Process.Pid, read); err != nil {
 		cmd.Process.Kill()
-		cmd.Wait()
-		return err
+		return errors.Join(err, cmd.Wait())
 	}
 	return nil
 }

@@ -20,8 +20,11 @@ import (
 func podLimit(pod *corev1.Pod) (int64, error) {
 	pattern := filepath.Join("/sys/fs/cgroup/memory", cgroup.Root, pod.Spec.NodeName, "kubepods", "*", "pod"+string(pod.UID), "memory.limit_in_bytes")
 	found, err := filepath.Glob(pattern)
-	if err != nil || len(found) != 1 {
-		return 0, fmt.Errorf("the pod has %d cgroups like %s (%v)", len(found), pattern, err)
+	if err != nil {
+		return 0, err
+	}
+	if len(found) != 1 {
+		return 0, fmt.Errorf("the pod has %d cgroups like %s", len(found), pattern)
 	}
 	raw, err := os.ReadFile(found[0])
 	if err != nil {

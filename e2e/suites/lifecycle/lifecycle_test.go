@@ -318,7 +318,7 @@ func reachable(t *testing.T, metacluster string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "metacluster-")
+	dir, err := os.MkdirTemp("", "metacluster-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
