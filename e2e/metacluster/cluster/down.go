@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -80,18 +79,8 @@ func clean(state string, r *progress.Reporter) error {
 		if err := errors.Join(network.RemoveHostLink(), cgroup.Remove("", removeLimit)); err != nil {
 			return "", err
 		}
-		return "nothing is left", removeState(state)
+		return "nothing is left", os.RemoveAll(state)
 	})
-}
-
-func removeState(state string) error {
-	if err := os.RemoveAll(state); err != nil {
-		return fmt.Errorf("removing the state folder: %w", err)
-	}
-	if state == defaultState {
-		os.Remove(filepath.Dir(state)) // it stays if somebody else keeps something there
-	}
-	return nil
 }
 
 // leftovers names what a dead run left, or is empty.

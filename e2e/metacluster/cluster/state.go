@@ -26,7 +26,7 @@ import (
 )
 
 // defaultState is outside every checkout: the meta cluster belongs to the machine, and a checkout may be deleted while it runs.
-const defaultState = "/var/lib/metapilot/metacluster"
+const defaultState = "/var/lib/metapilot"
 
 // Run is what a meta cluster remembers about itself.
 type Run struct {

@@ -249,7 +249,7 @@ func TestHalfRemovedState(t *testing.T) {
 	if err := cgroup.Kill("", 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	const state = "/var/lib/metapilot/metacluster"
+	const state = "/var/lib/metapilot"
 	for _, gone := range []string{"pki", "run.json", "nodes/node-1/lib"} {
 		if err := os.RemoveAll(filepath.Join(state, gone)); err != nil {
 			t.Fatal(err)
