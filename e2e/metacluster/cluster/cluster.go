@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/metapilot/metapilot/e2e/metacluster/component"
 	"github.com/metapilot/metapilot/e2e/metacluster/network"
 	"github.com/metapilot/metapilot/e2e/metacluster/part"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
@@ -31,11 +30,7 @@ type Cluster struct {
 
 // Open returns the meta cluster of this machine that was brought up before, or the cluster that METAPILOT_KUBECONFIG names.
 func Open() (*Cluster, error) {
-	store, err := component.NewStore()
-	if err != nil {
-		return nil, err
-	}
-	if c, err := openExisting(store); c != nil || err != nil {
+	if c, err := openExisting(); c != nil || err != nil {
 		return c, err
 	}
 	state, err := StateFolder()
@@ -49,22 +44,13 @@ func Open() (*Cluster, error) {
 	if run == nil {
 		return nil, fmt.Errorf("there is no meta cluster in %s: bring one up with make up", state)
 	}
-	built, err := locate(store, component.DefaultVersion)
-	if err != nil {
-		return nil, err
-	}
-	return newCluster(state, run.Nodes, built), nil
+	return newCluster(state, *run), nil
 }
 
-func newCluster(state string, nodes int, built map[string]component.Built) *Cluster {
-	c := &Cluster{
-		State: state, Nodes: network.Nodes(nodes), Images: map[string]string{},
-		Tools: built[component.Kubernetes].Dir, files: supervisor.FilesIn(state),
+func newCluster(state string, run Run) *Cluster {
+	return &Cluster{
+		State: state, Nodes: network.Nodes(run.Nodes), Images: run.Images, Tools: run.Tools, files: supervisor.FilesIn(state),
 	}
-	for name, b := range built {
-		c.Images[name] = b.ImageRef()
-	}
-	return c
 }
 
 // Kubeconfig is the file with which an administrator reaches the meta cluster from this machine.

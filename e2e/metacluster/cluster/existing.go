@@ -15,10 +15,14 @@ import (
 const existingVariable = "METAPILOT_KUBECONFIG"
 
 // openExisting returns the cluster that the environment names, or nil if it names none.
-func openExisting(store component.Store) (*Cluster, error) {
+func openExisting() (*Cluster, error) {
 	kubeconfig := os.Getenv(existingVariable)
 	if kubeconfig == "" {
 		return nil, nil
+	}
+	store, err := component.NewStore()
+	if err != nil {
+		return nil, err
 	}
 	if _, err := os.Stat(kubeconfig); err != nil {
 		return nil, fmt.Errorf("%s: %w; give the path of a kubeconfig file", existingVariable, err)
@@ -42,7 +46,7 @@ func openExisting(store component.Store) (*Cluster, error) {
 
 // existing is Up for a cluster that is up: it builds the sample's image, which only the user can bring to the nodes.
 func existing(ctx context.Context, store component.Store, r *progress.Reporter) (*Cluster, error) {
-	c, err := openExisting(store)
+	c, err := openExisting()
 	if c == nil || err != nil {
 		return nil, err
 	}

@@ -28,11 +28,13 @@ import (
 // defaultState is outside every checkout: the meta cluster belongs to the machine, and a checkout may be deleted while it runs.
 const defaultState = "/var/lib/metapilot"
 
-// Run is what a meta cluster remembers about itself.
+// Run is what a meta cluster remembers about itself, so that whoever finds it needs neither its checkout nor the store.
 type Run struct {
-	Checkout  string    `json:"checkout"`
-	Nodes     int       `json:"nodes"`
-	StartedAt time.Time `json:"startedAt"`
+	Checkout  string            `json:"checkout"`
+	Nodes     int               `json:"nodes"`
+	StartedAt time.Time         `json:"startedAt"`
+	Tools     string            `json:"tools,omitempty"`  // folder of kubectl
+	Images    map[string]string `json:"images,omitempty"` // component -> image
 }
 
 // StateFolder is where the state is or will be: METAPILOT_STATE, or the machine's default.
@@ -63,6 +65,9 @@ func writeRun(state string, run Run) error {
 	return renameio.WriteFile(runFile(state), append(raw, '\n'), 0o644)
 }
 
+// superviseCommand is the command of this program that is the supervisor.
+const superviseCommand = "supervise"
+
 // live describes the supervisor that is alive on this machine.
 type live struct {
 	pid   int
@@ -79,13 +84,14 @@ func findLive() (*live, error) {
 	}
 	for _, pid := range pids {
 		raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || len(raw) == 0 {
-			continue // it ended just now
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 			return nil, err
 		}
-		found := &live{pid: pid, state: argument(strings.Split(string(raw), "\x00"), "--state")}
+		args := strings.Split(string(raw), "\x00")
+		if len(args) < 2 || args[1] != superviseCommand {
+			continue // it has ended, or is a part on its way to its own cgroup
+		}
+		found := &live{pid: pid, state: argument(args, "--state")}
 		if run := readRun(found.state); run != nil {
 			found.run = *run
 		}

@@ -214,27 +214,6 @@ func buildOne(ctx context.Context, store component.Store, r *progress.Reporter, 
 	return b, err
 }
 
-// locate finds the components of every meta cluster in the store.
-func locate(store component.Store, version string) (map[string]component.Built, error) {
-	all := map[string]component.Built{}
-	for _, name := range names() {
-		asked := ""
-		if name == component.Kubernetes {
-			asked = version
-		}
-		c, err := component.Find(name, asked)
-		if err != nil {
-			return nil, err
-		}
-		b, _, err := store.Locate(c)
-		if err != nil {
-			return nil, err
-		}
-		all[name] = b
-	}
-	return all, nil
-}
-
 // claim makes the state folder ours: it goes on with a run of this checkout, alive or dead, and clears away any other.
 func (u *upping) claim(context.Context) error {
 	running, err := findLive()
@@ -278,10 +257,26 @@ func (u *upping) prepare(context.Context) error {
 	for _, program := range kubernetes.Programs {
 		u.config.Kubernetes[program] = kubernetes.Path(program)
 	}
-	u.cluster = newCluster(u.state, u.Nodes, u.built)
+	if err := u.describe(); err != nil {
+		return err
+	}
 	return u.r.Step("certificates and configuration", "", func() (string, error) {
 		return "", errors.Join(os.MkdirAll(u.cluster.files.Logs, 0o755), writeIdentities(u.config, time.Now()), u.writeFiles())
 	})
+}
+
+// describe completes the record of the run with what was built for it.
+func (u *upping) describe() error {
+	run := readRun(u.state)
+	if run == nil {
+		return fmt.Errorf("the record of the meta cluster, %s, is gone; take the rest down with: metacluster down --force", runFile(u.state))
+	}
+	run.Tools, run.Images = u.built[component.Kubernetes].Dir, map[string]string{}
+	for name, b := range u.built {
+		run.Images[name] = b.ImageRef()
+	}
+	u.cluster = newCluster(u.state, *run)
+	return writeRun(u.state, *run)
 }
 
 func (u *upping) writeFiles() error {
@@ -350,26 +345,26 @@ func (u *upping) startSupervisor(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(program(), "supervise", "--state", u.state)
+	cmd := exec.Command(program(), superviseCommand, "--state", u.state)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the supervisor: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	return Poll(ctx, func(context.Context) (bool, string) {
+	ended := make(chan string, 1)
+	go func() { ended <- fmt.Sprint(cmd.Wait()) }()
+	for {
 		select {
-		case err := <-ended:
-			cancel()
-			return false, fmt.Sprintf("the supervisor, which ended at once (%v); see %s", err, u.cluster.Log("supervisor"))
-		default:
+		case <-ctx.Done():
+			return ctx.Err()
+		case how := <-ended:
+			return fmt.Errorf("the supervisor ended at once (%s); see %s", how, u.cluster.Log("supervisor"))
+		case <-time.After(20 * time.Millisecond):
+			if running, err := findLive(); running != nil || err != nil {
+				return err
+			}
 		}
-		running, err := findLive()
-		return err == nil && running != nil, "a living supervisor"
-	})
+	}
 }
 
 // furnish brings images into the nodes and addons into the API, side by side.

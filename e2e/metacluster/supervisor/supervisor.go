@@ -160,6 +160,9 @@ func (s *Supervisor) wait(ctx context.Context, watcher *fsnotify.Watcher, rechec
 			if event.Name == s.files.Parts {
 				return nil
 			}
+		case err := <-watcher.Errors: // events may be lost, so look
+			s.log.Error("Watching the wanted parts failed", "error", err)
+			return nil
 		}
 	}
 }
