@@ -20,10 +20,6 @@ func openExisting() (*Cluster, error) {
 	if kubeconfig == "" {
 		return nil, nil
 	}
-	store, err := component.NewStore()
-	if err != nil {
-		return nil, err
-	}
 	if _, err := os.Stat(kubeconfig); err != nil {
 		return nil, fmt.Errorf("%s: %w; give the path of a kubeconfig file", existingVariable, err)
 	}
@@ -32,6 +28,10 @@ func openExisting() (*Cluster, error) {
 		return nil, fmt.Errorf("%s is set, and there is no kubectl to reach that cluster with: %w; install kubectl", existingVariable, err)
 	}
 	workload, err := component.Find(component.Workload, "")
+	if err != nil {
+		return nil, err
+	}
+	store, err := component.NewStore()
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +45,13 @@ func openExisting() (*Cluster, error) {
 }
 
 // existing is Up for a cluster that is up: it builds the sample's image, which only the user can bring to the nodes.
-func existing(ctx context.Context, store component.Store, r *progress.Reporter) (*Cluster, error) {
+func existing(ctx context.Context, r *progress.Reporter) (*Cluster, error) {
 	c, err := openExisting()
 	if c == nil || err != nil {
+		return nil, err
+	}
+	store, err := component.NewStore()
+	if err != nil {
 		return nil, err
 	}
 	built, err := Build(ctx, store, r, component.Workload)

@@ -43,14 +43,10 @@ func Up(ctx context.Context, o Options, r *progress.Reporter) (*Cluster, error) 
 	if o.Nodes < 1 || o.Nodes > network.MaxNodes {
 		return nil, fmt.Errorf("--nodes is %d; give a number from 1 to %d", o.Nodes, network.MaxNodes)
 	}
-	store, err := component.NewStore()
-	if err != nil {
-		return nil, err
-	}
-	if c, err := existing(ctx, store, r); c != nil || err != nil {
+	if c, err := existing(ctx, r); c != nil || err != nil {
 		return c, err
 	}
-	u, err := begin(o, store, r)
+	u, err := begin(o, r)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +76,7 @@ type upping struct {
 }
 
 // begin looks whether anything stands against a meta cluster here, and keeps others away.
-func begin(o Options, store component.Store, r *progress.Reporter) (*upping, error) {
+func begin(o Options, r *progress.Reporter) (*upping, error) {
 	state, err := StateFolder()
 	if err != nil {
 		return nil, err
@@ -91,6 +87,10 @@ func begin(o Options, store component.Store, r *progress.Reporter) (*upping, err
 	}
 	if problems := machine.Check(facts); len(problems) > 0 {
 		return nil, &Refusal{append(problems, machine.Existing)}
+	}
+	store, err := component.NewStore()
+	if err != nil {
+		return nil, err
 	}
 	if err := visibleInNodes(store.Root); err != nil {
 		return nil, err
