@@ -3,7 +3,7 @@ SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 
 RUN ?= .
-MODULES := . e2e $(wildcard e2e/components/*) hack/tools
+MODULES := $(dir $(shell git ls-files '*go.mod'))
 # Linting a module type-checks all that it imports: for a main.go of a few lines on top of Kubernetes or CoreDNS that takes minutes.
 LINTED := . e2e $(addprefix e2e/components/,etcd pause volume-provisioner workload)
 # Unit tests of e2e; its suites need a meta cluster.
@@ -45,14 +45,14 @@ assets: bin/metacluster ## Build etcd and the Kubernetes control plane for integ
 
 .PHONY: generate
 generate: ## Regenerate everything that is generated: module files, formatting
-	@set -e; for module in $(MODULES); do echo "tidy and format $$module"; \
-		(cd $$module && go mod tidy && gofmt -w $$(git ls-files '*.go')); done
+	@set -e; for module in $(MODULES); do echo "tidy $$module"; (cd $$module && go mod tidy); done
+	git ls-files -z '*.go' | xargs -0 gofmt -w
 	cd e2e/components/kubernetes && go mod tidy -modfile=v1.35.mod
 
 .PHONY: lint
 lint: bin/golangci-lint ## Run the linters
 	@set -e; for module in $(LINTED); do echo "lint $$module"; \
-		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
+		(cd $$module && "$(CURDIR)/bin/golangci-lint" run --config "$(CURDIR)/.golangci.yaml" ./...); done
 
 .PHONY: verify
 verify: generate lint ## Regenerate and lint; fail if that changes a file
@@ -60,7 +60,7 @@ verify: generate lint ## Regenerate and lint; fail if that changes a file
 		{ echo "make verify: these files are not committed as they should be: run make generate and commit"; exit 1; }
 
 .PHONY: bench-metacluster
-bench-metacluster: bin/metacluster ## How fast is a warm up, how much memory does each part use
+bench-metacluster: assets ## How fast is a warm up, how much memory does each part use
 	cd e2e && go run ./bench/metacluster
 
 .PHONY: bin/metacluster

@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"testing"
 
 	"github.com/metapilot/metapilot/e2e/metacluster/component"
+	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
 )
 
 // logTail is how much of a part's log is kept: some minutes of a busy part.
@@ -78,6 +81,28 @@ func (s *Scenario) save(path, text string) {
 	}
 }
 
+var notInFolders = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+// KeepLogs copies the logs of all parts in a state folder, for a test that is about to take the meta cluster down. They stay only if the test
+// fails.
+func KeepLogs(t *testing.T, state string) {
+	t.Helper()
+	folder, err := newFolder(t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copyTails(supervisor.FilesIn(state).Logs, folder); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("logs of all parts are in %s", folder)
+		} else if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // newFolder is e2e/artifacts/<test>-<n> with the next free n, so that a second try does not cover the first.
 func newFolder(test string) (string, error) {
 	checkout, err := component.Checkout()
@@ -89,7 +114,7 @@ func newFolder(test string) (string, error) {
 		return "", err
 	}
 	for n := 1; ; n++ {
-		folder := filepath.Join(base, fmt.Sprintf("%s-%d", strings.ReplaceAll(test, "/", "-"), n))
+		folder := filepath.Join(base, fmt.Sprintf("%s-%d", notInFolders.ReplaceAllString(test, "-"), n))
 		if err := os.Mkdir(folder, 0o755); !errors.Is(err, fs.ErrExist) {
 			return folder, err
 		}

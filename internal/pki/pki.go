@@ -118,6 +118,18 @@ func addHosts(template *x509.Certificate, hosts []string) {
 	}
 }
 
+// Check returns an error if the certificate was not signed by the authority or does not hold at the given time.
+func (a *Authority) Check(certificate []byte, at time.Time) error {
+	certs, err := cert.ParseCertsPEM(certificate)
+	if err != nil {
+		return fmt.Errorf("parsing certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(a.cert)
+	_, err = certs[0].Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err
+}
+
 // NewSigningKey makes a key pair that signs and checks service-account tokens: Key is the private half, Cert the public one.
 func NewSigningKey() (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -101,6 +101,26 @@ func TestAuthoritySurvivesStorage(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	ca, other := authority(t, "ca"), authority(t, "ca")
+	pair, err := ca.Issue(pki.Request{CommonName: "c", Client: true, Validity: time.Hour}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ca.Check(pair.Cert, now); err != nil {
+		t.Errorf("a good certificate: %v", err)
+	}
+	if err := other.Check(pair.Cert, now); err == nil {
+		t.Error("a certificate of another authority of the same name was taken")
+	}
+	if err := ca.Check(pair.Cert, now.Add(2*time.Hour)); err == nil {
+		t.Error("a certificate was taken after its time")
+	}
+	if err := ca.Check([]byte("nonsense"), now); err == nil {
+		t.Error("nonsense was taken")
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	ca := authority(t, "ca")
 	leaf, err := ca.Issue(pki.Request{CommonName: "leaf", Client: true, Validity: time.Hour}, now)

@@ -89,13 +89,18 @@ func (env *Env) startControllerManager(t testing.TB, folder string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting kube-controller-manager: %v", err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		select {
+		case err := <-ended:
 			t.Errorf("kube-controller-manager had ended by itself: %v", err)
+		default:
+			cmd.Process.Signal(syscall.SIGTERM)
+			<-ended
 		}
-		err := cmd.Wait()
 		if t.Failed() {
-			t.Logf("kube-controller-manager ended with %v:\n%s", err, log.String())
+			t.Logf("kube-controller-manager:\n%s", log.String())
 		}
 	})
 }

@@ -67,3 +67,10 @@ func TestMissingProgramsAreExplained(t *testing.T) {
 		t.Error("programs were found in an empty folder")
 	}
 }
+
+// BenchmarkStart is how long an integration test waits for its API server.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		testenv.Start(b, testenv.Options{})
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,8 +15,9 @@ import (
 )
 
 const (
-	aimUpSeconds = 60
-	settle       = 30 * time.Second // until the work of starting is over
+	aimUpSeconds      = 60
+	aimTestenvSeconds = 6
+	settle            = 30 * time.Second // until the work of starting is over
 )
 
 // measure brings the meta cluster up several times from nothing, with everything built, and weighs the last one.
@@ -36,12 +39,41 @@ func measure(ctx context.Context, metacluster, folder string, runs int) error {
 	if err != nil {
 		return err
 	}
+	testenv, err := testenvStart(ctx, filepath.Dir(folder), runs)
+	if err != nil {
+		return err
+	}
 	if err := errorsOf(ctx, metacluster, "down"); err != nil {
 		return err
 	}
 	up := bench.AtMost("up_warm_seconds", "s", bench.Median(seconds), aimUpSeconds,
 		fmt.Sprintf("median of %d runs, from nothing to nodes, DNS and metrics Ready, all built", runs))
-	return bench.Write(os.Stdout, folder, "metacluster", append([]bench.Row{up}, rows...))
+	return bench.Write(os.Stdout, folder, "metacluster", append([]bench.Row{up, testenv}, rows...))
+}
+
+// testenvStart is what an integration test waits for. Go's own benchmark measures it, because the helper is one for tests.
+func testenvStart(ctx context.Context, checkout string, runs int) (bench.Row, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "./internal/testenv", "-run", "^$", "-bench", "Start", "-benchtime", "1x", "-count", strconv.Itoa(runs))
+	cmd.Dir = checkout
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return bench.Row{}, fmt.Errorf("measuring testenv: %w: %s", err, out)
+	}
+	var seconds []float64
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) >= 4 && f[3] == "ns/op" {
+			nanoseconds, err := strconv.ParseFloat(f[2], 64)
+			if err != nil {
+				return bench.Row{}, fmt.Errorf("reading %q: %w", line, err)
+			}
+			seconds = append(seconds, nanoseconds/1e9)
+		}
+	}
+	if len(seconds) == 0 {
+		return bench.Row{}, fmt.Errorf("measuring testenv printed no result: %s", out)
+	}
+	return bench.AtMost("testenv_start_seconds", "s", bench.Median(seconds), aimTestenvSeconds,
+		fmt.Sprintf("median of %d, etcd and kube-apiserver of internal/testenv", runs)), nil
 }
 
 func upFromNothing(ctx context.Context, metacluster string) (seconds float64, err error) {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
 	"github.com/metapilot/metapilot/e2e/metacluster/network"
 	"github.com/metapilot/metapilot/e2e/metacluster/part"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
@@ -93,7 +94,11 @@ func (c *Cluster) inNode(ctx context.Context, node string, argv ...string) (*exe
 	}
 	for _, s := range status {
 		if s.Name == node && s.PID != 0 {
-			args := append([]string{"enter", "--holder", strconv.Itoa(s.PID), "--"}, argv...)
+			group := filepath.Join(node, "system", "visit")
+			if err := cgroup.Make(group); err != nil {
+				return nil, err
+			}
+			args := append([]string{"enter", "--cgroup", group, "--holder", strconv.Itoa(s.PID), "--"}, argv...)
 			return exec.CommandContext(ctx, program(), args...), nil
 		}
 	}

@@ -63,11 +63,16 @@ func mayEnd(running *live, force bool) error {
 
 // clean removes processes, links, cgroups and files, in this order. Mounts and namespaces go with the processes.
 func clean(state string, r *progress.Reporter) error {
-	if facts, err := machine.Look(state); err != nil {
+	mounts, err := machine.MountsIn(state)
+	if err != nil {
 		return err
-	} else if len(facts.MountsInState) > 0 {
-		return fmt.Errorf("something not ours is mounted inside the state folder: %s; unmount it first, so that nothing of it is deleted",
-			strings.Join(facts.MountsInState, ", "))
+	}
+	if len(mounts) > 0 {
+		return fmt.Errorf("something not ours is mounted in the state folder: %s; unmount it first, so that nothing of it is deleted",
+			strings.Join(mounts, ", "))
+	}
+	if err := ownState(state); err != nil {
+		return err
 	}
 	return r.Step("taking everything down", "", func() (string, error) {
 		if err := cgroup.Kill(supervisor.Cgroup, killLimit); err != nil { // first, or it starts again what is ended
@@ -79,7 +84,7 @@ func clean(state string, r *progress.Reporter) error {
 		if err := errors.Join(network.RemoveHostLink(), cgroup.Remove("", removeLimit)); err != nil {
 			return "", err
 		}
-		return "nothing is left", os.RemoveAll(state)
+		return "nothing is left", removeState(state)
 	})
 }
 

@@ -21,7 +21,7 @@ func openExisting() (*Cluster, error) {
 		return nil, nil
 	}
 	if _, err := os.Stat(kubeconfig); err != nil {
-		return nil, fmt.Errorf("%s: %w; give the path of a kubeconfig file", existingVariable, err)
+		return nil, fmt.Errorf("%s: %w; give the whole path of a kubeconfig file", existingVariable, err)
 	}
 	kubectl, err := exec.LookPath("kubectl")
 	if err != nil {

@@ -3,16 +3,15 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/metapilot/metapilot/e2e/metacluster/part"
+	"github.com/metapilot/metapilot/e2e/metacluster/wholefile"
 	"github.com/metapilot/metapilot/internal/pki"
 )
 
@@ -34,46 +33,58 @@ func writeIdentities(c part.Config, now time.Time) error {
 			return err
 		}
 	}
-	_, err := ensurePair(c, part.ServiceAccount, pki.NewSigningKey)
-	return err
+	return ensureSigningKey(c)
 }
 
 func ensureAuthority(c part.Config, name string, now time.Time) (*pki.Authority, error) {
-	pair, err := ensurePair(c, name, func() (pki.Pair, error) {
-		authority, err := pki.NewAuthority("metapilot "+name, now, part.AuthorityValidity)
-		if err != nil {
-			return pki.Pair{}, err
+	if pair, err := readPair(c, name); err == nil {
+		if authority, err := pki.ParseAuthority(pair); err == nil {
+			return authority, nil
 		}
-		return authority.Pair, nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return pki.ParseAuthority(pair)
+	authority, err := pki.NewAuthority("metapilot "+name, now, part.AuthorityValidity)
+	if err != nil {
+		return nil, fmt.Errorf("making %s: %w", name, err)
+	}
+	return authority, writePair(c, name, authority.Pair)
 }
 
+// writeIdentity keeps what is there if its authority has signed it: half of an older state may be gone.
 func writeIdentity(c part.Config, id part.Identity, authorities map[string]*pki.Authority, now time.Time) error {
-	pair, err := ensurePair(c, id.Name, func() (pki.Pair, error) { return authorities[id.Authority].Issue(id.Request, now) })
-	if err != nil || !id.Kubeconfig {
-		return err
+	authority := authorities[id.Authority]
+	pair, err := readPair(c, id.Name)
+	if err != nil || authority.Check(pair.Cert, now) != nil {
+		if pair, err = authority.Issue(id.Request, now); err != nil {
+			return fmt.Errorf("making %s: %w", id.Name, err)
+		}
+		if err := writePair(c, id.Name, pair); err != nil {
+			return err
+		}
+	}
+	if !id.Kubeconfig {
+		return nil
 	}
 	return writeKubeconfig(c.Kubeconfig(id.Name), authorities[part.ClusterCA].Cert, pair)
 }
 
-// ensurePair returns what is on disk, or makes it. The key is written first: a certificate is there only if its key is.
-func ensurePair(c part.Config, name string, issue func() (pki.Pair, error)) (pki.Pair, error) {
-	pair, err := readPair(c, name)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return pair, err
+func ensureSigningKey(c part.Config) error {
+	if _, err := readPair(c, part.ServiceAccount); err == nil {
+		return nil
 	}
-	if pair, err = issue(); err != nil {
-		return pki.Pair{}, fmt.Errorf("making %s: %w", name, err)
+	pair, err := pki.NewSigningKey()
+	if err != nil {
+		return err
 	}
+	return writePair(c, part.ServiceAccount, pair)
+}
+
+// writePair writes the key first: a certificate is there only if its key is.
+func writePair(c part.Config, name string, pair pki.Pair) error {
 	base := filepath.Join(c.PKI(), name)
-	if err := renameio.WriteFile(base+".key", pair.Key, 0o600); err != nil {
-		return pki.Pair{}, err
+	if err := wholefile.Write(base+".key", pair.Key, 0o600); err != nil {
+		return err
 	}
-	return pair, renameio.WriteFile(base+".crt", pair.Cert, 0o644)
+	return wholefile.Write(base+".crt", pair.Cert, 0o644)
 }
 
 func readPair(c part.Config, name string) (pki.Pair, error) {
@@ -97,5 +108,5 @@ func writeKubeconfig(path string, ca []byte, user pki.Pair) error {
 	if err != nil {
 		return fmt.Errorf("writing kubeconfig: %w", err)
 	}
-	return renameio.WriteFile(path, raw, 0o600)
+	return wholefile.Write(path, raw, 0o600)
 }

@@ -18,11 +18,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
+	"github.com/metapilot/metapilot/e2e/metacluster/wholefile"
 )
 
 // defaultState is outside every checkout: the meta cluster belongs to the machine, and a checkout may be deleted while it runs.
@@ -40,9 +40,62 @@ type Run struct {
 // StateFolder is where the state is or will be: METAPILOT_STATE, or the machine's default.
 func StateFolder() (string, error) {
 	if folder := os.Getenv("METAPILOT_STATE"); folder != "" {
-		return filepath.Abs(folder)
+		folder, err := filepath.Abs(folder)
+		if err != nil {
+			return "", err
+		}
+		if resolved, err := filepath.EvalSymlinks(folder); err == nil {
+			return resolved, nil
+		}
+		return folder, nil
 	}
 	return defaultState, nil
+}
+
+// marker is in every state folder from its first moment to its last. Nothing is deleted from a folder without it.
+const marker = ".metapilot-state"
+
+// makeState makes the state folder, or finds that it is one already.
+func makeState(state string) error {
+	if err := ownState(state); err != nil {
+		return err
+	}
+	return wholefile.Write(filepath.Join(state, marker), []byte("Everything here belongs to metacluster and is deleted by metacluster down.\n"), 0o644)
+}
+
+// ownState refuses a folder that holds something and is not a state folder.
+func ownState(state string) error {
+	entries, err := os.ReadDir(state)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// A marker that was being written when its writer was killed has more letters before and after.
+	isMarker := func(entry fs.DirEntry) bool { return strings.Contains(entry.Name(), marker) }
+	if len(entries) > 0 && !slices.ContainsFunc(entries, isMarker) {
+		return fmt.Errorf("%s holds something and is not a state folder of metacluster (it has no %s), so nothing in it is touched: "+
+			"name a folder of its own in METAPILOT_STATE", state, marker)
+	}
+	return nil
+}
+
+// removeState deletes the state folder: first what says that there is a run to go on with, last what says that the folder is ours.
+func removeState(state string) error {
+	if err := os.RemoveAll(runFile(state)); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(state)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		if entry.Name() != marker {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(state, entry.Name())))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(state)
 }
 
 func runFile(state string) string { return filepath.Join(state, "run.json") }
@@ -62,7 +115,7 @@ func writeRun(state string, run Run) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(runFile(state), append(raw, '\n'), 0o644)
+	return wholefile.Write(runFile(state), append(raw, '\n'), 0o644)
 }
 
 // superviseCommand is the command of this program that is the supervisor.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,23 +13,26 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
 	"github.com/metapilot/metapilot/e2e/metacluster/component"
+	"github.com/metapilot/metapilot/e2e/metacluster/logtail"
 	"github.com/metapilot/metapilot/e2e/metacluster/machine"
 	"github.com/metapilot/metapilot/e2e/metacluster/network"
 	"github.com/metapilot/metapilot/e2e/metacluster/part"
 	"github.com/metapilot/metapilot/e2e/metacluster/progress"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
+	"github.com/metapilot/metapilot/e2e/metacluster/wholefile"
 )
 
 // Options say what to bring up.
 type Options struct {
-	Nodes          int
+	Nodes          int      // 0: as many as the meta cluster of this checkout has that is there, or else the default
 	TenantVersions []string // Kubernetes versions whose images tenants will use
 }
+
+const defaultNodes = 2
 
 // startLimit bounds the time from starting the parts to a ready cluster.
 const startLimit = 3 * time.Minute
@@ -40,7 +44,7 @@ func (r *Refusal) Error() string { return strings.Join(r.Reasons, "\n") }
 
 // Up brings the meta cluster up, from whatever state an earlier Up was left in, and returns when nodes, DNS and metrics are ready.
 func Up(ctx context.Context, o Options, r *progress.Reporter) (*Cluster, error) {
-	if o.Nodes < 1 || o.Nodes > network.MaxNodes {
+	if o.Nodes < 0 || o.Nodes > network.MaxNodes {
 		return nil, fmt.Errorf("--nodes is %d; give a number from 1 to %d", o.Nodes, network.MaxNodes)
 	}
 	if c, err := existing(ctx, r); c != nil || err != nil {
@@ -85,6 +89,9 @@ func begin(o Options, r *progress.Reporter) (*upping, error) {
 	if err != nil {
 		return nil, err
 	}
+	if running, err := findLive(); err == nil && running != nil {
+		facts.DiskFree = math.MaxInt64 // what runs has its place already
+	}
 	if problems := machine.Check(facts); len(problems) > 0 {
 		return nil, &Refusal{append(problems, machine.Existing)}
 	}
@@ -99,6 +106,7 @@ func begin(o Options, r *progress.Reporter) (*upping, error) {
 	if u.lock, err = lock(); err != nil {
 		return nil, err
 	}
+	u.chooseNodes()
 	if err := u.refuse(); err != nil {
 		u.lock.Close()
 		return nil, err
@@ -114,6 +122,16 @@ func visibleInNodes(root string) error {
 		}
 	}
 	return nil
+}
+
+func (u *upping) chooseNodes() {
+	if u.Nodes != 0 {
+		return
+	}
+	u.Nodes = defaultNodes
+	if run := readRun(u.state); run != nil && run.Checkout == u.checkout {
+		u.Nodes = run.Nodes
+	}
 }
 
 // refuse finds a running meta cluster that is not the one that was asked for.
@@ -237,7 +255,7 @@ func (u *upping) claim(context.Context) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(u.state, 0o755); err != nil {
+	if err := makeState(u.state); err != nil {
 		return err
 	}
 	return writeRun(u.state, Run{Checkout: u.checkout, Nodes: u.Nodes, StartedAt: time.Now()})
@@ -283,7 +301,7 @@ func (u *upping) writeFiles() error {
 	set := part.Render(u.config)
 	u.parts = set.Parts
 	for path, text := range set.Files {
-		if err := writeFile(path, []byte(text)); err != nil {
+		if err := wholefile.Write(path, []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
@@ -296,19 +314,12 @@ func (u *upping) writeFiles() error {
 			if err != nil {
 				return err
 			}
-			if err := writeFile(to, raw); err != nil {
+			if err := wholefile.Write(to, raw, 0o600); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func writeFile(path string, raw []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, raw, 0o600)
 }
 
 // start has the supervisor run the parts. Kubelets that do not run yet wait for their images (see furnish).
@@ -347,6 +358,7 @@ func (u *upping) startSupervisor(ctx context.Context) error {
 	defer log.Close()
 	cmd := exec.Command(program(), superviseCommand, "--state", u.state)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
+	cmd.ExtraFiles = []*os.File{u.lock} // see supervisor.InheritedLock
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the supervisor: %w", err)
@@ -358,7 +370,8 @@ func (u *upping) startSupervisor(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case how := <-ended:
-			return fmt.Errorf("the supervisor ended at once (%s); see %s", how, u.cluster.Log("supervisor"))
+			log := u.cluster.Log("supervisor")
+			return fmt.Errorf("the supervisor ended at once (%s); the end of its log, %s:\n%s", how, log, logtail.Last(log))
 		case <-time.After(20 * time.Millisecond):
 			if running, err := findLive(); running != nil || err != nil {
 				return err

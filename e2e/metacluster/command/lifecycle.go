@@ -34,7 +34,7 @@ func up() *cobra.Command {
 }
 
 func upFlags(cmd *cobra.Command, o *cluster.Options) {
-	cmd.Flags().IntVar(&o.Nodes, "nodes", 2, "number of nodes")
+	cmd.Flags().IntVar(&o.Nodes, "nodes", 0, "number of nodes (default: those of the meta cluster that is there, or 2)")
 	cmd.Flags().StringArrayVar(&o.TenantVersions, "tenant-version", nil,
 		"Kubernetes version whose image tenants will use, such as v1.35.4; may be repeated; built when asked for")
 }

@@ -13,7 +13,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/logtail"
 )
 
 // kept is how many builds of one component, by different hashes, stay in the store.
@@ -134,7 +139,13 @@ func (c Component) links() (flags []string) {
 // Build makes the component if it is not in the store. The compiler's output goes to the log file.
 func (s Store) Build(ctx context.Context, c Component, log string) (Built, error) {
 	built, there, err := s.Locate(c)
-	if err != nil || there {
+	if err != nil {
+		return built, err
+	}
+	if there {
+		return built, os.Chtimes(built.Dir, time.Time{}, time.Now()) // for prune: it is in use
+	}
+	if err := enoughDisk(s.Root); err != nil {
 		return built, err
 	}
 	if err := os.MkdirAll(filepath.Dir(built.Dir), 0o755); err != nil {
@@ -156,6 +167,25 @@ func (s Store) Build(ctx context.Context, c Component, log string) (Built, error
 		return built, err
 	}
 	return built, s.prune(c)
+}
+
+// buildDisk is what a first build of everything needs, with the compiler's cache.
+const buildDisk = 8 << 30
+
+// enoughDisk refuses to begin a build that would end after minutes with a full disk.
+func enoughDisk(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	var stat unix.Statfs_t
+	if err := unix.Statfs(folder, &stat); err != nil {
+		return fmt.Errorf("looking at the disk of %s: %w", folder, err)
+	}
+	if free := int64(stat.Bavail) * stat.Bsize; free < buildDisk {
+		return fmt.Errorf("%s has only %.1f GiB free and building needs %d GiB: free some, or put the builds elsewhere with METAPILOT_CACHE=<folder>",
+			folder, float64(free)/(1<<30), buildDisk>>30)
+	}
+	return nil
 }
 
 // linkPrograms makes the folder what users of the store expect: open to all, each program under its name.
@@ -182,8 +212,11 @@ func (s Store) compile(ctx context.Context, c Component, output, log string) err
 	cmd.Dir = filepath.Join(s.Source, c.Folder)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
 	cmd.Stdout, cmd.Stderr = out, out
+	runtime.LockOSThread() // the compiler ends with this thread, so a killed up leaves no build behind
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("building %s %s: %w; see %s", c.Name, c.Version, err, log)
+		return fmt.Errorf("building %s %s: %w; the end of its log, %s:\n%s", c.Name, c.Version, err, log, logtail.Last(log))
 	}
 	return nil
 }
@@ -191,7 +224,7 @@ func (s Store) compile(ctx context.Context, c Component, output, log string) err
 // prune removes all but the newest builds of the component.
 func (s Store) prune(c Component) error {
 	found, err := filepath.Glob(filepath.Join(s.Root, "components", c.Name+"-"+c.Version+"-*"))
-	if err != nil || len(found) <= kept {
+	if err != nil {
 		return err
 	}
 	built := map[string]time.Time{}
@@ -203,10 +236,21 @@ func (s Store) prune(c Component) error {
 		built[dir] = info.ModTime()
 	}
 	slices.SortFunc(found, func(a, b string) int { return built[b].Compare(built[a]) })
-	for _, dir := range found[kept:] {
+	for _, dir := range found[min(kept, len(found)):] {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.removeUnfinished()
+}
+
+// removeUnfinished removes what killed builds left; a build that still runs is younger.
+func (s Store) removeUnfinished() error {
+	found, problem := filepath.Glob(filepath.Join(s.Root, "components", ".building-*"))
+	for _, dir := range found {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
+			problem = errors.Join(problem, os.RemoveAll(dir))
+		}
+	}
+	return problem
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
+	"github.com/metapilot/metapilot/e2e/metacluster/logtail"
 	"github.com/metapilot/metapilot/e2e/metacluster/network"
 )
 
@@ -48,7 +49,7 @@ func (f *Facts) lookAtSpace() error {
 	if err != nil {
 		return err
 	}
-	f.Overlay = strings.Contains(string(filesystems), "\toverlay\n")
+	f.Overlay = strings.Contains(string(filesystems), "\toverlay\n") || exec.Command("modprobe", "overlay").Run() == nil
 	f.Memory, err = Memory()
 	if err != nil {
 		return err
@@ -65,19 +66,33 @@ func (f *Facts) lookAtSpace() error {
 	return nil
 }
 
-func (f *Facts) lookAtMounts() error {
+func (f *Facts) lookAtMounts() (err error) {
+	f.MountsInState, err = MountsIn(f.State)
+	return err
+}
+
+// MountsIn lists what is mounted at the folder or below it.
+func MountsIn(folder string) (found []string, err error) {
 	mounts, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer mounts.Close()
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
-		if fields := strings.Fields(lines.Text()); len(fields) > 4 && strings.HasPrefix(fields[4], f.State+"/") {
-			f.MountsInState = append(f.MountsInState, fields[4])
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			continue
+		}
+		at := unescape.Replace(fields[4])
+		if at == folder || strings.HasPrefix(at, strings.TrimSuffix(folder, "/")+"/") {
+			found = append(found, at)
 		}
 	}
-	return nil
+	return found, nil
 }
+
+// unescape undoes what the kernel does to paths in mountinfo.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 func (f *Facts) lookAtNetwork() (err error) {
 	f.SubnetTakenBy, err = network.Conflict()
@@ -140,7 +155,8 @@ func InstallPackages(missing []Package, log string) error {
 		return err
 	}
 	defer out.Close()
-	install := []string{"install", "--yes", "--no-install-recommends"}
+	// An apt-get that outlived a killed run still has the lock.
+	install := []string{"-o", "DPkg::Lock::Timeout=300", "install", "--yes", "--no-install-recommends"}
 	for _, p := range missing {
 		install = append(install, p.Name)
 	}
@@ -149,7 +165,7 @@ func InstallPackages(missing []Package, log string) error {
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("apt-get %s: %w; see %s", strings.Join(args, " "), err, log)
+			return fmt.Errorf("apt-get %s: %w; the end of its log, %s:\n%s", strings.Join(args, " "), err, log, logtail.Last(log))
 		}
 	}
 	return nil

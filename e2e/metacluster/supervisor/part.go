@@ -17,10 +17,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/metapilot/metapilot/e2e/metacluster/network"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor/plan"
+	"github.com/metapilot/metapilot/e2e/metacluster/wholefile"
 )
 
 // Part is one process to keep running.
@@ -129,10 +128,7 @@ func writeJSON(path string, value any) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, append(raw, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
+	return wholefile.Write(path, append(raw, '\n'), 0o600)
 }
 
 func readJSON(path string, into any) error {

@@ -20,6 +20,9 @@ import (
 // Cgroup is where the supervisor itself runs.
 const Cgroup = "supervisor"
 
+// InheritedLock is the file descriptor at which Run expects the lock of the up that started it.
+const InheritedLock = 3
+
 // ErrRunning means that another supervisor has the lock.
 var ErrRunning = errors.New("a supervisor is running already")
 
@@ -45,6 +48,10 @@ func Run(ctx context.Context, files Files, log *slog.Logger) error {
 	defer lock.Close()
 	if err := errors.Join(cgroup.Make(Cgroup), cgroup.Join(Cgroup)); err != nil {
 		return err
+	}
+	// From now on the supervisor can be found; until now the lock of whoever started it has kept a down from overlooking it.
+	if err := os.NewFile(InheritedLock, "lock").Close(); err != nil {
+		return fmt.Errorf("releasing the inherited lock: %w", err)
 	}
 	s := &Supervisor{
 		files: files, log: log, exits: make(chan exit),

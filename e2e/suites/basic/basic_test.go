@@ -34,8 +34,8 @@ func TestServiceByName(t *testing.T) {
 		nodes[pod.Spec.NodeName] = true
 		silent[pod.Name] = true
 	}
-	if len(silent) != 3 || len(nodes) != 2 {
-		t.Fatalf("%d pods on %d nodes, want 3 on 2", len(silent), len(nodes))
+	if len(silent) != 3 || len(nodes) < 2 {
+		t.Fatalf("%d pods on %d nodes, want 3 on at least 2", len(silent), len(nodes))
 	}
 	s.Eventually("every replica answers", time.Minute, func(ctx context.Context) (bool, string) {
 		answer, err := s.TryKubectl(ctx, "exec", "client", "--", "/workload", "get", "http://hello."+s.Namespace+".svc.cluster.local")
@@ -64,8 +64,12 @@ func TestLogsExecTop(t *testing.T) {
 		}
 		return strings.Count(out, "hello-") == 3, out
 	})
-	if out := s.Kubectl("top", "nodes", "--no-headers"); strings.Count(out, "node-") != len(s.Cluster.Nodes) {
-		t.Errorf("kubectl top nodes printed %q", out)
+	nodes, err := s.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{Limit: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := s.Kubectl("top", "nodes", "--no-headers"); strings.Count(out, "\n") != len(nodes.Items) {
+		t.Errorf("kubectl top nodes printed %q for %d nodes", out, len(nodes.Items))
 	}
 }
 

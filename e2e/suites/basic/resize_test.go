@@ -83,6 +83,14 @@ func TestResizeWhileNotRunningStillNeverReachesTheCgroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodResizePending {
+			t.Fatalf("the resize is pending (%s: %s), so this test says nothing", c.Reason, c.Message)
+		}
+	}
+	if said := pod.Status.ContainerStatuses[0].Resources; said == nil || said.Limits.Memory().Value()>>20 != 512 {
+		t.Errorf("the pod's status says %+v, and Kubernetes used to say that the resize to 512 MiB was done", said)
+	}
 	if limit != 64 {
 		t.Errorf("the pod's cgroup is limited to %d MiB: this Kubernetes tells the cgroup of a container that is not running. "+
 			"Mended; ARCHITECTURE's step (3), recreating such pods, can go for this version and later ones.", limit)

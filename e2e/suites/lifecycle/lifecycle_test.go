@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,10 +16,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
 	"github.com/metapilot/metapilot/e2e/metacluster/component"
 	"github.com/metapilot/metapilot/e2e/metacluster/supervisor"
+	"github.com/metapilot/metapilot/e2e/scenario"
 )
+
+// state is the state folder; the suite does not run with another.
+const state = "/var/lib/metapilot"
 
 // program is the metacluster that make e2e has built.
 func program(t *testing.T) string {
@@ -116,11 +123,10 @@ const window = 25 * time.Second
 func TestDownAfterKillsAtRandomMoments(t *testing.T) {
 	metacluster := program(t)
 	before := empty(t)
-	seed, kills := time.Now().UnixNano(), setting(t, "KILLS", 20)
-	seed = int64(setting(t, "SEED", int(seed)))
-	t.Logf("%d kills; SEED=%d repeats them", kills, seed)
-	r := rand.New(rand.NewPCG(uint64(seed), 0))
+	kills, seed := setting(t, "KILLS", 20), setting(t, "SEED", int(time.Now().Unix()))
+	t.Logf("%d kills; SEED=%d repeats their moments", kills, seed)
 	for i := range kills {
+		r := rand.New(rand.NewPCG(uint64(seed), uint64(i))) // of its own, so that one kill alone can be tried again
 		victim, after := victims[i%len(victims)], time.Duration(r.Int64N(int64(window)))
 		// The name is the same in every run, so that a second try of one that failed finds it.
 		ok := t.Run(fmt.Sprintf("%02d %s", i+1, victim.name), func(t *testing.T) {
@@ -131,6 +137,7 @@ func TestDownAfterKillsAtRandomMoments(t *testing.T) {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 			up.Wait()
+			scenario.KeepLogs(t, state)
 			run(t, metacluster, "down")
 			mustBeAsBefore(t, before)
 		})
@@ -238,28 +245,71 @@ func TestOtherCheckouts(t *testing.T) {
 	mustBeAsBefore(t, before)
 }
 
-// A state folder of which half is gone, or nonsense, is started anew.
+// Whatever of the state is gone or nonsense, up ends with a ready meta cluster: what can be made again is, and without its record a run is
+// taken for a dead one.
 func TestHalfRemovedState(t *testing.T) {
 	metacluster := program(t)
 	before := empty(t)
-	up, _ := start(t, metacluster, "up")
-	time.Sleep(8 * time.Second)
-	up.Process.Kill()
-	up.Wait()
-	if err := cgroup.Kill("", 10*time.Second); err != nil {
+	for name, spoil := range map[string][]string{
+		"an authority and its certificates do not match": {"pki/cluster-ca.crt", "pki/cluster-ca.key"},
+		"a node's disk":                  {"nodes/node-1/lib"},
+		"record, certificates and parts": {"run.json", "pki", "parts.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, metacluster, "up")
+			if err := cgroup.Kill("", 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			for _, gone := range spoil {
+				if err := os.RemoveAll(filepath.Join(state, gone)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(filepath.Join(state, "status.json"), []byte(`[{"name": "etc`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			run(t, metacluster, "up")
+			run(t, metacluster, "status")
+		})
+	}
+	run(t, metacluster, "down")
+	mustBeAsBefore(t, before)
+}
+
+// Killed in the middle, down can be run again, and up does not go on with what is half gone.
+func TestDownIsKilled(t *testing.T) {
+	metacluster := program(t)
+	before := empty(t)
+	for _, after := range []time.Duration{20 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond} {
+		run(t, metacluster, "up")
+		down, _ := start(t, metacluster, "down")
+		time.Sleep(after)
+		down.Process.Kill()
+		down.Wait()
+	}
+	run(t, metacluster, "up")
+	run(t, metacluster, "status")
+	run(t, metacluster, "down")
+	mustBeAsBefore(t, before)
+}
+
+// A folder that holds something of somebody else is refused by up and by down, and nothing in it is touched.
+func TestForeignFolderIsNotTouched(t *testing.T) {
+	metacluster := program(t)
+	before := empty(t)
+	folder := t.TempDir()
+	precious := filepath.Join(folder, "precious")
+	if err := os.WriteFile(precious, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const state = "/var/lib/metapilot"
-	for _, gone := range []string{"pki", "run.json", "nodes/node-1/lib"} {
-		if err := os.RemoveAll(filepath.Join(state, gone)); err != nil {
-			t.Fatal(err)
+	for _, command := range []string{"up", "down"} {
+		cmd := exec.Command(metacluster, command)
+		cmd.Env = append(os.Environ(), "METAPILOT_STATE="+folder)
+		mustSay(t, refused(t, cmd), folder+" holds something and is not a state folder", "METAPILOT_STATE")
+		if _, err := os.Stat(precious); err != nil {
+			t.Fatalf("after %s: %v", command, err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(state, "parts.json"), []byte(`[{"name": "etc`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mustSay(t, run(t, metacluster, "up"), "a dead meta cluster left")
-	run(t, metacluster, "down")
 	mustBeAsBefore(t, before)
 }
 
@@ -285,17 +335,14 @@ func TestRefusals(t *testing.T) {
 		mustSay(t, refused(t, cmd), small+" has only 0.0 GiB free", "METAPILOT_STATE", "METAPILOT_KUBECONFIG")
 	})
 	t.Run("too many nodes", func(t *testing.T) {
-		mustSay(t, refused(t, exec.Command(metacluster, "up", "--nodes", "0")), "--nodes is 0", "1 to 100")
+		mustSay(t, refused(t, exec.Command(metacluster, "up", "--nodes", "101")), "--nodes is 101", "1 to 100")
 	})
 	t.Run("unknown tenant version", func(t *testing.T) {
 		mustSay(t, refused(t, exec.Command(metacluster, "up", "--tenant-version", "v1.12.0")), "no component kubernetes@v1.12.0", "kubernetes@v1.35.4")
 	})
 	t.Run("subnet taken", func(t *testing.T) {
 		run(t, metacluster, "down")
-		ip(t, "link", "add", "taken0", "type", "veth", "peer", "name", "taken1")
-		t.Cleanup(func() { ip(t, "link", "delete", "taken0") })
-		ip(t, "address", "add", "172.30.0.77/28", "dev", "taken0")
-		ip(t, "link", "set", "taken0", "up")
+		take(t, "172.30.0.77/28")
 		mustSay(t, refused(t, exec.Command(metacluster, "up")), "172.30.0.0/24, is taken", "through taken0")
 	})
 	t.Run("somebody else at work", func(t *testing.T) {
@@ -333,9 +380,23 @@ func reachable(t *testing.T, metacluster string) string {
 	return path
 }
 
-func ip(t *testing.T, args ...string) {
+// take gives the machine a link taken0 with the address.
+func take(t *testing.T, cidr string) {
 	t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %v: %v: %s", args, err, out)
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "taken0"}, PeerName: "taken1"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := netlink.LinkDel(link); err != nil {
+			t.Error(err)
+		}
+	})
+	address, err := netlink.ParseAddr(cidr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(netlink.AddrAdd(link, address), netlink.LinkSetUp(link)); err != nil {
+		t.Fatal(err)
 	}
 }
