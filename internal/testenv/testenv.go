@@ -89,12 +89,12 @@ func (env *Env) startControllerManager(t testing.TB, folder string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting kube-controller-manager: %v", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan string, 1)
+	go func() { ended <- fmt.Sprint(cmd.Wait()) }()
 	t.Cleanup(func() {
 		select {
-		case err := <-ended:
-			t.Errorf("kube-controller-manager had ended by itself: %v", err)
+		case how := <-ended:
+			t.Errorf("kube-controller-manager had ended by itself: %s", how)
 		default:
 			cmd.Process.Signal(syscall.SIGTERM)
 			<-ended

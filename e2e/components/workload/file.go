@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,10 +13,8 @@ func write(path, text string) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := fmt.Fprintln(f, text); err != nil {
-		return err
-	}
-	return f.Sync()
+	_, err = fmt.Fprintln(f, text)
+	return errors.Join(err, f.Sync())
 }
 
 func read(path string) error {

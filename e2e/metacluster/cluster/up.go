@@ -85,15 +85,8 @@ func begin(o Options, r *progress.Reporter) (*upping, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := machine.Look(state)
-	if err != nil {
+	if err := judgeMachine(state); err != nil {
 		return nil, err
-	}
-	if running, err := findLive(); err == nil && running != nil {
-		facts.DiskFree = math.MaxInt64 // what runs has its place already
-	}
-	if problems := machine.Check(facts); len(problems) > 0 {
-		return nil, &Refusal{append(problems, machine.Existing)}
 	}
 	store, err := component.NewStore()
 	if err != nil {
@@ -112,6 +105,20 @@ func begin(o Options, r *progress.Reporter) (*upping, error) {
 		return nil, err
 	}
 	return u, nil
+}
+
+func judgeMachine(state string) error {
+	facts, err := machine.Look(state)
+	if err != nil {
+		return err
+	}
+	if running, err := findLive(); err == nil && running != nil {
+		facts.DiskFree = math.MaxInt64 // what runs has its place already
+	}
+	if problems := machine.Check(facts); len(problems) > 0 {
+		return &Refusal{append(problems, machine.Existing)}
+	}
+	return nil
 }
 
 // visibleInNodes refuses a store that nodes could not see.
@@ -159,77 +166,6 @@ func (u *upping) install(context.Context) error {
 		}
 		return "installed", machine.InstallPackages(missing, filepath.Join(u.store.Root, "logs", "apt.log"))
 	})
-}
-
-// build makes all components, one after another: each build uses every core.
-func (u *upping) build(ctx context.Context) (err error) {
-	if u.built, err = Build(ctx, u.store, u.r, names()...); err != nil {
-		return err
-	}
-	for _, version := range u.TenantVersions {
-		c, err := component.Find(component.Kubernetes, version)
-		if err != nil {
-			return err
-		}
-		b, err := buildOne(ctx, u.store, u.r, c)
-		if err != nil {
-			return err
-		}
-		u.tenants = append(u.tenants, b)
-	}
-	return nil
-}
-
-// names are the components of every meta cluster.
-func names() []string {
-	return []string{
-		component.Pause, component.Workload, component.Kubernetes, component.Etcd, component.CoreDNS, component.MetricsServer,
-		component.VolumeProvisioner,
-	}
-}
-
-// Build makes the named components in their default versions, and shows the progress.
-func Build(ctx context.Context, store component.Store, r *progress.Reporter, names ...string) (map[string]component.Built, error) {
-	all := map[string]component.Built{}
-	for _, name := range names {
-		c, err := component.Find(name, "")
-		if err != nil {
-			return nil, err
-		}
-		if all[name], err = buildOne(ctx, store, r, c); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// BuildVersion makes one component in a version; the default one if it is empty.
-func BuildVersion(ctx context.Context, store component.Store, r *progress.Reporter, name, version string) (component.Built, error) {
-	c, err := component.Find(name, version)
-	if err != nil {
-		return component.Built{}, err
-	}
-	return buildOne(ctx, store, r, c)
-}
-
-func buildOne(ctx context.Context, store component.Store, r *progress.Reporter, c component.Component) (b component.Built, err error) {
-	title := "building " + c.Name + " " + c.Version
-	_, cached, err := store.Locate(c)
-	if err != nil {
-		return b, err
-	}
-	usually := c.Usually
-	if cached {
-		usually = ""
-	}
-	err = r.Step(title, usually, func() (string, error) {
-		b, err = store.Build(ctx, c, filepath.Join(store.Root, "logs", c.Name+"-"+c.Version+".log"))
-		if cached {
-			return "cached", err
-		}
-		return "built", err
-	})
-	return b, err
 }
 
 // claim makes the state folder ours: it goes on with a run of this checkout, alive or dead, and clears away any other.

@@ -157,10 +157,7 @@ func (s Store) Build(ctx context.Context, c Component, log string) (Built, error
 		return built, err
 	}
 	defer os.RemoveAll(unfinished)
-	if err := s.compile(ctx, c, filepath.Join(unfinished, c.Name), log); err != nil {
-		return built, err
-	}
-	if err := linkPrograms(c, unfinished); err != nil {
+	if err := errors.Join(s.compile(ctx, c, filepath.Join(unfinished, c.Name), log), linkPrograms(c, unfinished)); err != nil {
 		return built, err
 	}
 	if err := os.Rename(unfinished, built.Dir); err != nil && !errors.Is(err, fs.ErrExist) {
