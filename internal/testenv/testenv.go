@@ -112,5 +112,6 @@ func (env *Env) controllerManagerArgs(kubeconfig string) []string {
 		"--use-service-account-credentials=true",
 		"--leader-elect=false",
 		"--secure-port=0",
+		"--flex-volume-plugin-dir=" + filepath.Join(env.ControlPlane.APIServer.CertDir, "volume-plugins"), // or it makes one in /usr/libexec
 	}
 }

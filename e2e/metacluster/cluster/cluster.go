@@ -83,7 +83,11 @@ func (c *Cluster) Client() (*kubernetes.Clientset, error) {
 
 // Kubectl returns a kubectl command that talks to the meta cluster.
 func (c *Cluster) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, filepath.Join(c.Tools, "kubectl"), append([]string{"--kubeconfig", c.Kubeconfig()}, args...)...)
+	common := []string{"--kubeconfig", c.Kubeconfig()}
+	if c.Own() {
+		common = append(common, "--cache-dir", filepath.Join(c.State, "kubectl")) // or it keeps one in the user's home
+	}
+	return exec.CommandContext(ctx, filepath.Join(c.Tools, "kubectl"), append(common, args...)...)
 }
 
 // inNode returns a command that runs in the namespaces of a node.

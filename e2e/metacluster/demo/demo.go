@@ -91,7 +91,7 @@ func (d demonstration) show(ctx context.Context) error {
 	d.r.Say(`
 Try next:
   bin/metacluster status                    every part: process, age, restarts, memory
-  bin/metacluster kubectl -n %[1]s get all    or: export KUBECONFIG=%[2]s
+  bin/metacluster kubectl -n %[1]s get pods  or: export KUBECONFIG=%[2]s
   bin/metacluster stop node-2               its power fails; start node-2 brings it back
   bin/metacluster logs -f node-1/kubelet    the log of any part
   make e2e                                  all scenarios

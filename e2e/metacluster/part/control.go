@@ -91,6 +91,7 @@ func managerArgs(c Config) []string {
 		flag("service-account-private-key-file", c.key(ServiceAccount)),
 		flag("use-service-account-credentials", true),
 		flag("node-monitor-grace-period", nodeGrace),
+		flag("flex-volume-plugin-dir", filepath.Join(c.State, "volume-plugins")), // or it makes one in /usr/libexec
 	)
 }
 
