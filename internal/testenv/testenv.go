@@ -78,12 +78,8 @@ func assets() (string, error) {
 // the API server is.
 func (env *Env) startControllerManager(t testing.TB, folder string) {
 	t.Helper()
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	var log bytes.Buffer
-	cmd := exec.Command(filepath.Join(folder, "kube-controller-manager"), env.controllerManagerArgs(kubeconfig)...)
+	cmd := exec.Command(filepath.Join(folder, "kube-controller-manager"), env.controllerManagerArgs(env.kubeconfig(t))...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
@@ -103,6 +99,15 @@ func (env *Env) startControllerManager(t testing.TB, folder string) {
 			t.Logf("kube-controller-manager:\n%s", log.String())
 		}
 	})
+}
+
+// kubeconfig writes the administrator's kubeconfig.
+func (env *Env) kubeconfig(t testing.TB) string {
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, env.KubeConfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func (env *Env) controllerManagerArgs(kubeconfig string) []string {

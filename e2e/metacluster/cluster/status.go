@@ -135,19 +135,14 @@ func (c *Cluster) unready(ctx context.Context) (reasons []string) {
 	return reasons
 }
 
-// RSS is the resident memory of everything that the meta cluster runs, in bytes.
-func (c *Cluster) RSS() (int64, error) { return groupRSS("") }
-
-func groupRSS(group string) (total int64, err error) {
-	pids, err := cgroup.Processes(group)
+// groupRSS is the resident memory of all processes of a cgroup, in bytes.
+func groupRSS(group string) (total int64, problem error) {
+	pids, problem := cgroup.Processes(group)
 	for _, pid := range pids {
 		rss, err := processRSS(pid)
-		if err != nil {
-			return 0, err
-		}
-		total += rss
+		total, problem = total+rss, errors.Join(problem, err)
 	}
-	return total, err
+	return total, problem
 }
 
 // processRSS is 0 for a process that has ended.

@@ -301,6 +301,11 @@ func (u *upping) startSupervisor(ctx context.Context) error {
 	}
 	ended := make(chan string, 1)
 	go func() { ended <- fmt.Sprint(cmd.Wait()) }()
+	return u.awaitSupervisor(ctx, ended)
+}
+
+// awaitSupervisor returns when the supervisor can be found, or has ended.
+func (u *upping) awaitSupervisor(ctx context.Context, ended <-chan string) error {
 	for {
 		select {
 		case <-ctx.Done():

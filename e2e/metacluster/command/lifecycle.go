@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -101,25 +102,26 @@ func build() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := component.NewStore()
-			if err != nil {
-				return err
-			}
 			for _, name := range args {
-				b, err := cluster.BuildVersion(cmd.Context(), store, reporter(), name, version)
-				if err != nil {
-					return err
+				if err == nil {
+					err = buildImage(cmd.Context(), store, name, version)
 				}
-				image, err := b.Image()
-				if err != nil {
-					return err
-				}
-				fmt.Printf("%s is in %s\n", b.ImageRef(), image)
 			}
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&version, "version", "", "version; the default one if empty")
 	return cmd
+}
+
+func buildImage(ctx context.Context, store component.Store, name, version string) error {
+	b, err := cluster.BuildVersion(ctx, store, reporter(), name, version)
+	if err != nil {
+		return err
+	}
+	image, err := b.Image()
+	fmt.Printf("%s is in %s\n", b.ImageRef(), image)
+	return err
 }
 
 func kubeconfig() *cobra.Command {
