@@ -235,7 +235,7 @@ func TestOtherCheckouts(t *testing.T) {
 	mustSay(t, refused(t, exec.Command(metacluster, "up")), "a meta cluster of "+home+" is running", "make down", "METAPILOT_KUBECONFIG")
 	mustSay(t, refused(t, exec.Command(metacluster, "down")), "a meta cluster of "+home+" is running", "--force")
 	mustSay(t, refused(t, exec.Command(foreign, "up", "--nodes", "2")), "with 1 nodes, and 2 were asked for", "make down")
-	// As at the end of a machine's session: all processes are gone at once, the checkout too.
+	// All processes are gone at once, and the checkout too.
 	if err := cgroup.Kill("", 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
