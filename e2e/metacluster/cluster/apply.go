@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
+	"syscall"
 	"text/template"
 )
 
@@ -31,6 +33,9 @@ func (c *Cluster) image(component string) (string, error) {
 func (c *Cluster) Apply(ctx context.Context, namespace, manifests string) error {
 	cmd := c.Kubectl(ctx, "--namespace", namespace, "apply", "--server-side", "--force-conflicts", "--field-manager=metacluster", "-f", "-")
 	cmd.Stdin = strings.NewReader(manifests)
+	runtime.LockOSThread() // kubectl ends with whoever started it
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("applying manifests: %w: %s", err, out)
 	}

@@ -174,12 +174,26 @@ func lock() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flock(f); err != nil {
 		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrBusy
-		}
-		return nil, fmt.Errorf("locking: %w", err)
+		return nil, err
 	}
 	return f, nil
 }
+
+// flock waits a little: a supervisor that was just started has the lock for a moment, also when its up was killed (see
+// supervisor.InheritedLock).
+func flock(f *os.File) error {
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // flock(2) has no timeout
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return ErrBusy
+		}
+	}
+}
+
+// lockPatience is a multiple of what a supervisor needs to start.
+const lockPatience = 3 * time.Second

@@ -92,7 +92,7 @@ func begin(o Options, r *progress.Reporter) (*upping, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := visibleInNodes(store.Root); err != nil {
+	if err := errors.Join(visible("METAPILOT_CACHE", store.Root, "/var/lib/", "/var/log/", "/run/"), visible("METAPILOT_STATE", state, "/var/log/", "/run/")); err != nil {
 		return nil, err
 	}
 	u := &upping{Options: o, r: r, state: state, store: store, checkout: filepath.Dir(filepath.Dir(store.Source))}
@@ -112,7 +112,7 @@ func judgeMachine(state string) error {
 	if err != nil {
 		return err
 	}
-	if running, err := findLive(); err == nil && running != nil {
+	if running, err := findLive(); err == nil && running != nil && running.state == state {
 		facts.DiskFree = math.MaxInt64 // what runs has its place already
 	}
 	if problems := machine.Check(facts); len(problems) > 0 {
@@ -121,11 +121,11 @@ func judgeMachine(state string) error {
 	return nil
 }
 
-// visibleInNodes refuses a store that nodes could not see.
-func visibleInNodes(root string) error {
-	for _, hidden := range []string{"/var/lib/", "/var/log/", "/run/"} {
-		if strings.HasPrefix(root+"/", hidden) {
-			return fmt.Errorf("METAPILOT_CACHE is %s, but nodes have a %s of their own and could not see it; choose another place", root, hidden)
+// visible refuses a folder that parts could not see, because they have another folder in the place of one above it.
+func visible(variable, folder string, hidden ...string) error {
+	for _, h := range hidden {
+		if strings.HasPrefix(folder+"/", h) {
+			return fmt.Errorf("%s is %s, but the parts have a %s of their own and could not see it; choose another place", variable, folder, h)
 		}
 	}
 	return nil

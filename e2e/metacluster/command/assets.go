@@ -27,19 +27,20 @@ func assets() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := os.MkdirAll(args[0], 0o755); err != nil {
-				return err
-			}
 			for _, b := range built {
-				for _, program := range append(b.Programs, b.Name) {
-					if err := link(b.Path(program), filepath.Join(args[0], program)); err != nil {
-						return err
-					}
-				}
+				err = errors.Join(err, linkAll(b, args[0]))
 			}
-			return nil
+			return err
 		},
 	}
+}
+
+func linkAll(b component.Built, folder string) error {
+	err := os.MkdirAll(folder, 0o755)
+	for _, program := range append(b.Programs, b.Name) {
+		err = errors.Join(err, link(b.Path(program), filepath.Join(folder, program)))
+	}
+	return err
 }
 
 // link points name at target, whatever it pointed at before.

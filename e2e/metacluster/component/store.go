@@ -207,9 +207,11 @@ func (s Store) compile(ctx context.Context, c Component, output, log string) err
 	args := slices.Insert(c.flags(), 1, "-o", output)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(s.Source, c.Folder)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "GOTMPDIR="+filepath.Dir(output))
 	cmd.Stdout, cmd.Stderr = out, out
-	runtime.LockOSThread() // the compiler ends with this thread, so a killed up leaves no build behind
+	// A killed up takes the go command along; compilers that it had started end by themselves, and what they leave lies in the folder that
+	// removeUnfinished clears away.
+	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Run(); err != nil {

@@ -86,10 +86,7 @@ func (s *Supervisor) loop(ctx context.Context) error {
 		return fmt.Errorf("watching %s: %w", s.files.Folder(), err)
 	}
 	for {
-		p, err := s.pass()
-		if err != nil {
-			return err
-		}
+		p := s.pass()
 		if err := s.wait(ctx, watcher, p.Recheck); err != nil {
 			return ctx.Err()
 		}
@@ -97,29 +94,27 @@ func (s *Supervisor) loop(ctx context.Context) error {
 }
 
 // pass makes one round. After a start it goes round again at once, because other parts may have waited for it.
-func (s *Supervisor) pass() (plan.Plan, error) {
+func (s *Supervisor) pass() plan.Plan {
 	for {
-		if err := s.observe(); err != nil {
-			return plan.Plan{}, err
-		}
+		s.observe()
 		p := plan.Decide(s.observed())
 		s.act(p)
 		if err := s.tell(); err != nil {
-			return plan.Plan{}, err
+			s.log.Error("Status is not writable", "error", err)
 		}
 		if len(p.Start) == 0 {
-			return p, nil
+			return p
 		}
 	}
 }
 
-func (s *Supervisor) observe() error {
+func (s *Supervisor) observe() {
 	wanted, err := s.files.ReadParts()
-	if err != nil {
-		return err
+	if err != nil { // what runs goes on: a damaged file or a full disk is no reason to end everything
+		s.log.Error("Wanted parts are not readable", "error", err)
+		return
 	}
 	s.wanted = wanted
-	return nil
 }
 
 func (s *Supervisor) observed() plan.Observed {

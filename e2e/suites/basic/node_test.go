@@ -80,6 +80,9 @@ func TestDeadPartIsRestarted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := scenario.NewOwn(t)
 			before := partState(t, s, name)
+			if before.PID <= 0 {
+				t.Fatalf("%s does not run: %+v", name, before)
+			}
 			if err := unix.Kill(before.PID, unix.SIGKILL); err != nil {
 				t.Fatal(err)
 			}

@@ -58,44 +58,61 @@ func TestResizeInPlaceReachesTheCgroup(t *testing.T) {
 	}
 }
 
-// Kubernetes up to 1.36.3 says of a container that is not running that it was resized, and never tells the pod's cgroup
-// (kubernetes/kubernetes#138760): the container is killed at its old limit for ever. Metapilot recreates such pods for this reason. This
-// test fails when Kubernetes has mended it.
-func TestResizeWhileNotRunningStillNeverReachesTheCgroup(t *testing.T) {
+// Kubernetes up to 1.36.3 says of a container that is not running that it was resized, and does not tell the pod's cgroup
+// (kubernetes/kubernetes#138760): the container is killed at its old limit again and again. Metapilot recreates such pods for this reason.
+// Now and then the kubelet happens to look between the container's start and its death, and mends it; so three pods are tried, and the test
+// fails, to tell us that Kubernetes has mended it, only if none of them stays stuck.
+func TestResizeWhileNotRunningStillGetsStuck(t *testing.T) {
 	s := scenario.NewOwn(t)
-	s.Apply(hog("hog", 64, 128))
+	for i := range 3 {
+		name := fmt.Sprintf("hog-%d", i+1)
+		if resizedWhileDownStaysStuck(s, name) {
+			return
+		}
+		t.Logf("%s runs with its new limit", name)
+	}
+	t.Error("no container that was resized while it did not run stayed stuck. If this holds, Kubernetes has mended #138760, and " +
+		"ARCHITECTURE's step (3), recreating such pods, can go for this version and later ones")
+}
+
+func resizedWhileDownStaysStuck(s *scenario.Scenario, name string) (stuck bool) {
+	s.Helper()
+	s.Apply(hog(name, 64, 128))
 	var pod *corev1.Pod
-	s.Eventually("the hog waits for its restart after an OOM", 2*time.Minute, func(ctx context.Context) (bool, string) {
-		pod = s.Pod(ctx, "hog")
-		ok, why := lastEnd(pod, func(end *corev1.ContainerStateTerminated) (bool, string) {
+	s.Eventually(name+" is down after an OOM", time.Minute, func(ctx context.Context) (bool, string) {
+		pod = s.Pod(ctx, name)
+		killed, why := lastEnd(pod, func(end *corev1.ContainerStateTerminated) (bool, string) {
 			return end.Reason == "OOMKilled", end.Reason
 		})
-		return ok && pod.Status.ContainerStatuses[0].State.Waiting != nil, why
+		return killed && pod.Status.ContainerStatuses[0].State.Running == nil, why
 	})
 	restarts := pod.Status.ContainerStatuses[0].RestartCount
-	resize(s, "hog", 512)
-	s.Eventually("the hog has tried again with 512 MiB, four times what it fills", 2*time.Minute, func(ctx context.Context) (bool, string) {
-		pod = s.Pod(ctx, "hog")
+	resize(s, name, 512)
+	s.Eventually(name+" was killed twice more, or runs on, with a limit of four times what it fills", 2*time.Minute, func(ctx context.Context) (bool, string) {
+		pod = s.Pod(ctx, name)
 		status := pod.Status.ContainerStatuses[0]
-		return status.RestartCount >= restarts+2 || status.RestartCount > restarts && scenario.Ready(pod), fmt.Sprintf("%d restarts", status.RestartCount)
+		stuck = status.RestartCount >= restarts+2 && status.State.Running == nil
+		runsOn := status.State.Running != nil && time.Since(status.State.Running.StartedAt.Time) > 8*time.Second
+		return stuck || runsOn, fmt.Sprintf("%d restarts, %+v", status.RestartCount, status.State)
 	})
-	limit, err := podLimit(pod)
-	if err != nil {
-		t.Fatal(err)
+	if stuck {
+		mustClaimTheNewLimit(s, pod)
 	}
+	return stuck
+}
+
+// mustClaimTheNewLimit checks that a stuck pod is stuck for the reason in question: all of Kubernetes says 512 MiB, and the kernel 64.
+func mustClaimTheNewLimit(s *scenario.Scenario, pod *corev1.Pod) {
+	s.Helper()
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodResizePending {
-			t.Fatalf("the resize is pending (%s: %s), so this test says nothing", c.Reason, c.Message)
+			s.Errorf("the resize is pending (%s: %s), so this pod says nothing", c.Reason, c.Message)
 		}
 	}
-	if said := pod.Status.ContainerStatuses[0].Resources; said == nil || said.Limits.Memory().Value()>>20 != 512 {
-		t.Errorf("the pod's status says %+v, and Kubernetes used to say that the resize to 512 MiB was done", said)
-	}
-	if limit != 64 {
-		t.Errorf("the pod's cgroup is limited to %d MiB: this Kubernetes tells the cgroup of a container that is not running. "+
-			"Mended; ARCHITECTURE's step (3), recreating such pods, can go for this version and later ones.", limit)
-	}
 	if specified := pod.Spec.Containers[0].Resources.Limits.Memory().Value() >> 20; specified != 512 {
-		t.Errorf("the pod's spec says %d MiB, so the resize was refused, which is another matter", specified)
+		s.Errorf("the pod's spec says %d MiB, so the resize was refused", specified)
+	}
+	if limit, err := podLimit(pod); err != nil || limit != 64 {
+		s.Errorf("the pod's cgroup is limited to %d MiB (%v), and yet the container is killed", limit, err)
 	}
 }

@@ -316,6 +316,7 @@ func TestForeignFolderIsNotTouched(t *testing.T) {
 // Each refusal is one clear sentence, and says how to go on with a cluster that one has.
 func TestRefusals(t *testing.T) {
 	metacluster := program(t)
+	empty(t)
 	t.Run("not root", func(t *testing.T) {
 		for _, command := range []string{"up", "down"} {
 			cmd := exec.Command(reachable(t, metacluster), command)

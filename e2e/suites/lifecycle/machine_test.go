@@ -150,19 +150,9 @@ func mounts() ([]string, error) {
 	return lines, nil
 }
 
-func cgroups() ([]string, error) {
-	var dirs []string
-	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err == nil && entry.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return err
-	})
-	return dirs, err
-}
+// cgroups lists the upper level of each hierarchy. Other people's cgroups below come and go; whatever a kubelet or runc would make in the wrong
+// place begins at the top.
+func cgroups() ([]string, error) { return filepath.Glob("/sys/fs/cgroup/*/*/") }
 
 func links() ([]string, error) {
 	all, err := netlink.LinkList()
