@@ -152,14 +152,11 @@ func (s *Scenario) Pod(ctx context.Context, name string) *corev1.Pod {
 }
 
 // RunningPod waits until the pod is ready and returns it.
-func (s *Scenario) RunningPod(name string) *corev1.Pod {
+func (s *Scenario) RunningPod(name string) (pod *corev1.Pod) {
 	s.Helper()
-	var pod *corev1.Pod
 	s.Eventually("pod "+name+" is ready", time.Minute, func(ctx context.Context) (bool, string) {
-		if pod = s.Pod(ctx, name); pod == nil {
-			return false, "no such pod"
-		}
-		return Ready(pod), string(pod.Status.Phase)
+		pod = s.Pod(ctx, name)
+		return pod != nil && Ready(pod), fmt.Sprintf("%+v", pod)
 	})
 	return pod
 }

@@ -27,21 +27,24 @@ func openExisting() (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is set, and there is no kubectl to reach that cluster with: %w; install kubectl", existingVariable, err)
 	}
+	image, err := sampleImage()
+	return &Cluster{
+		kubeconfig: kubeconfig, Tools: filepath.Dir(kubectl), Images: map[string]string{component.Workload: image},
+	}, err
+}
+
+// sampleImage is the name that the sample's image has or will have.
+func sampleImage() (string, error) {
 	workload, err := component.Find(component.Workload, "")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	store, err := component.NewStore()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	built, _, err := store.Locate(workload)
-	if err != nil {
-		return nil, err
-	}
-	return &Cluster{
-		kubeconfig: kubeconfig, Tools: filepath.Dir(kubectl), Images: map[string]string{component.Workload: built.ImageRef()},
-	}, nil
+	return built.ImageRef(), err
 }
 
 // existing is Up for a cluster that is up: it builds the sample's image, which only the user can bring to the nodes.
