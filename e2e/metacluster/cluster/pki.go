@@ -36,6 +36,20 @@ func writeIdentities(c part.Config, now time.Time) error {
 	return ensureSigningKey(c)
 }
 
+// keysAreWhole says whether a run can be gone on with: what is stored in etcd is worth nothing under other authorities.
+func keysAreWhole(state string) bool {
+	c := part.Config{State: state}
+	if _, err := os.Stat(filepath.Join(state, "etcd")); err != nil {
+		return true // nothing is stored yet
+	}
+	for _, name := range append(part.Authorities(), part.ServiceAccount) {
+		if _, err := readPair(c, name); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 func ensureAuthority(c part.Config, name string, now time.Time) (*pki.Authority, error) {
 	if pair, err := readPair(c, name); err == nil {
 		if authority, err := pki.ParseAuthority(pair); err == nil {

@@ -177,7 +177,7 @@ func (u *upping) claim(context.Context) error {
 	if running != nil {
 		return nil // refuse has seen that it is ours
 	}
-	if run := readRun(u.state); run != nil && run.Checkout == u.checkout && run.Nodes == u.Nodes {
+	if run := readRun(u.state); run != nil && run.Checkout == u.checkout && run.Nodes == u.Nodes && keysAreWhole(u.state) {
 		u.r.Say("  going on with the meta cluster of %s, which has died or was not finished", run.StartedAt.Format(time.DateTime))
 		return cgroup.Kill("", killLimit)
 	}
