@@ -108,8 +108,8 @@ func TestEachRuleSaysWhatToDoInstead(t *testing.T) {
 			[]string{"kvass/wire/wire.go:2: kvass imports e2e/load; imports go cmd -> components -> internal -> api, so move what both need to internal"},
 		},
 		"internal imports a component": {
-			map[string]string{"internal/rollout/rollout.go": source("rollout", "~/operators/etcd")},
-			[]string{"internal/rollout/rollout.go:2: internal imports operators/etcd; internal serves every component and knows none, so take the value as an argument, or move the code into the component"},
+			map[string]string{"internal/podresize/resize.go": source("podresize", "~/operators/etcd")},
+			[]string{"internal/podresize/resize.go:2: internal imports operators/etcd; internal serves every component and knows none, so take the value as an argument, or move the code into the component"},
 		},
 		"api imports ours": {
 			map[string]string{"api/v1alpha1/types.go": source("v1alpha1", "~/internal/units")},
@@ -211,8 +211,8 @@ func TestWhatTheHouseAllows(t *testing.T) {
 		"imports downwards": {
 			"cmd/metapilot/main.go":        source("main", "~/cmd/metapilot/command", "~/scaler/record", "~/internal/pki", "~/api/v1alpha1"),
 			"e2e/sim/sim.go":               source("sim", "~/scaler/plan", "~/operators/etcd/plan", "k8s.io/kubernetes/pkg/api"),
-			"operators/etcd/controller.go": source("etcd", "~/operators/etcd/plan", "~/internal/rollout", "sigs.k8s.io/controller-runtime"),
-			"internal/rollout/rollout.go":  source("rollout", "~/internal/podresize", "~/api/v1alpha1"),
+			"operators/etcd/controller.go": source("etcd", "~/operators/etcd/plan", "~/internal/podresize", "sigs.k8s.io/controller-runtime"),
+			"internal/podresize/resize.go": source("podresize", "~/internal/conditions", "~/api/v1alpha1"),
 			"api/v1alpha1/types.go":        source("v1alpha1", "time", "k8s.io/apimachinery/pkg/apis/meta/v1"),
 		},
 		"tests with tools of ours and of others": {

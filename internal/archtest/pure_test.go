@@ -13,14 +13,18 @@ var pureRooms = []string{
 	"recommender/model", "recommender/estimator",
 	"scaler/plan", "scaler/estimator", "scaler/cause",
 	"kvass/assign",
-	"internal/units",
+	"internal/rollout", "internal/units",
 	"e2e/metacluster/supervisor/plan",
 }
 
 // valueLibraries are the packages of others that pure rooms may import: values and arithmetic only.
 var valueLibraries = []string{
+	module + "/api/v1alpha1",
+	"k8s.io/api/apps/v1", "k8s.io/api/core/v1", "k8s.io/api/policy/v1", // what a plan renders
+	"k8s.io/apimachinery/pkg/api/meta", // conditions, given their time
 	"k8s.io/apimachinery/pkg/api/resource",
 	"k8s.io/apimachinery/pkg/apis/meta/v1",
+	"k8s.io/apimachinery/pkg/util/intstr",
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/util", // decaying histograms
 }
 

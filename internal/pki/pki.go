@@ -75,6 +75,9 @@ func ParseAuthority(pair Pair) (*Authority, error) {
 	return &Authority{Pair: pair, cert: certs[0], key: key}, nil
 }
 
+// Validity is from when until when the authority holds.
+func (a *Authority) Validity() (from, to time.Time) { return a.cert.NotBefore, a.cert.NotAfter }
+
 // Request says what a certificate is for.
 type Request struct {
 	CommonName    string

@@ -9,9 +9,12 @@ import (
 	"text/template"
 )
 
-// Render fills in manifests, which are a text/template: {{image "workload"}} is the image of a component.
+// Render fills in manifests, which are a text/template: {{image "workload"}} is the image of a component, tenantImages those that tenants
+// may run, by kubernetes@<version> and etcd@<version>.
 func (c *Cluster) Render(manifests string) (string, error) {
-	t, err := template.New("manifests").Funcs(template.FuncMap{"image": c.image}).Parse(manifests)
+	t, err := template.New("manifests").Funcs(template.FuncMap{
+		"image": c.image, "tenantImages": func() map[string]string { return tenantImages(c.Images) },
+	}).Parse(manifests)
 	if err != nil {
 		return "", fmt.Errorf("reading manifests: %w", err)
 	}
@@ -20,6 +23,17 @@ func (c *Cluster) Render(manifests string) (string, error) {
 		return "", fmt.Errorf("rendering manifests: %w", err)
 	}
 	return out.String(), nil
+}
+
+// tenantImages are those of images that have a version in their key.
+func tenantImages(images map[string]string) map[string]string {
+	some := map[string]string{}
+	for name, image := range images {
+		if strings.Contains(name, "@") {
+			some[name] = image
+		}
+	}
+	return some
 }
 
 func (c *Cluster) image(component string) (string, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/metapilot/metapilot/e2e/metacluster/addon"
 	"github.com/metapilot/metapilot/e2e/metacluster/component"
 	"github.com/metapilot/metapilot/e2e/metacluster/part"
+	"github.com/metapilot/metapilot/e2e/metacluster/progress"
 )
 
 // ctr is containerd's own client. Images go straight into the namespace of the kubelet.
@@ -21,15 +22,35 @@ var ctr = []string{"/usr/bin/ctr", "--address", part.ContainerdSocket, "--namesp
 func (u *upping) loadImages(ctx context.Context) error {
 	var load []component.Built
 	for _, name := range names() {
-		if name != component.Kubernetes && (name != component.Etcd || len(u.tenants) > 0) {
+		if name != component.Kubernetes && name != component.Etcd { // parts, not images
 			load = append(load, u.built[name])
 		}
 	}
-	load = append(load, u.tenants...)
+	load = append(load, u.tenantImages()...)
 	return u.r.Step("images into the nodes", "", func() (string, error) {
 		loaded := 0
 		for _, node := range u.config.Nodes {
 			n, err := u.cluster.load(ctx, node.Name, load)
+			if err != nil {
+				return "", fmt.Errorf("loading images into %s: %w", node.Name, err)
+			}
+			loaded += n
+		}
+		return fmt.Sprintf("%d loaded", loaded), nil
+	})
+}
+
+// Load brings an image into every node. Where the nodes are not ours it says what the user has to do.
+func (c *Cluster) Load(ctx context.Context, r *progress.Reporter, image component.Built) error {
+	if !c.Own() {
+		path, err := image.Image()
+		r.Say("  the nodes of %s need the image %s:\n  load it from %s", c.kubeconfig, image.ImageRef(), path)
+		return err
+	}
+	return r.Step("image of "+image.Name+" into the nodes", "", func() (string, error) {
+		loaded := 0
+		for _, node := range c.Nodes {
+			n, err := c.load(ctx, node.Name, []component.Built{image})
 			if err != nil {
 				return "", fmt.Errorf("loading images into %s: %w", node.Name, err)
 			}

@@ -225,12 +225,23 @@ func (u *upping) describe() error {
 	if run == nil {
 		return fmt.Errorf("the record of the meta cluster, %s, is gone; take the rest down with: metacluster down --force", runFile(u.state))
 	}
-	run.Tools, run.Images = u.built[component.Kubernetes].Dir, map[string]string{}
+	run.Tools, run.Images = u.built[component.Kubernetes].Dir, tenantImages(run.Images)
 	for name, b := range u.built {
 		run.Images[name] = b.ImageRef()
 	}
+	for _, b := range u.tenantImages() {
+		run.Images[b.Name+"@"+b.Version] = b.ImageRef()
+	}
 	u.cluster = newCluster(u.state, *run)
 	return writeRun(u.state, *run)
+}
+
+// tenantImages are those that tenants may run: what was asked for, and etcd.
+func (u *upping) tenantImages() []component.Built {
+	if len(u.tenants) == 0 {
+		return nil
+	}
+	return append(slices.Clone(u.tenants), u.built[component.Etcd])
 }
 
 func (u *upping) writeFiles() error {

@@ -31,7 +31,7 @@ func New() *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(up(), down(), status(), logs(), kubeconfig(), kubectl(), hold("stop"), hold("start"), build(), assets(), showDemo())
+	root.AddCommand(up(), down(), status(), logs(), kubeconfig(), kubectl(), hold("stop"), hold("start"), build(), assets(), showDemo(), installAll())
 	root.AddCommand(supervise(), enter(), holder())
 	return root
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
 	"github.com/metapilot/metapilot/e2e/metacluster/component"
 	"github.com/metapilot/metapilot/e2e/metacluster/demo"
+	"github.com/metapilot/metapilot/e2e/metacluster/install"
 )
 
 func up() *cobra.Command {
@@ -57,6 +58,21 @@ func showDemo() *cobra.Command {
 	}
 	upFlags(cmd, &o)
 	return cmd
+}
+
+func installAll() *cobra.Command {
+	return &cobra.Command{
+		Use:   "install",
+		Short: "Build Metapilot and install it into the meta cluster; again after a change of the code",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := cluster.Open()
+			if err != nil {
+				return err
+			}
+			return install.Run(cmd.Context(), c, reporter())
+		},
+	}
 }
 
 func down() *cobra.Command {

@@ -14,7 +14,8 @@ import (
 type Component struct {
 	Name     string
 	Version  string
-	Folder   string   // below e2e/components
+	Folder   string   // below e2e/components; of our own programs the checkout
+	Sources  []string // files and folders below Folder that the program is made of; all of Folder if there are none
 	ModFile  string   // "" for go.mod
 	Package  string   // what to build, seen from the folder
 	Tags     []string // build tags
@@ -32,6 +33,7 @@ const (
 	VolumeProvisioner = "volume-provisioner"
 	Workload          = "workload"
 	Pause             = "pause"
+	MasterOperator    = "master-operator"
 )
 
 // DefaultVersion is the Kubernetes version of the meta cluster itself.
@@ -51,6 +53,15 @@ func All() []Component {
 		{Name: VolumeProvisioner, Version: "v1", Folder: VolumeProvisioner, Package: ".", Usually: "1 min"},
 		{Name: Workload, Version: "v1", Folder: Workload, Package: ".", Usually: "10 s"},
 		{Name: Pause, Version: "v1", Folder: Pause, Package: ".", Usually: "5 s"},
+		own(MasterOperator, "operators"),
+	}
+}
+
+// own is a program of this repository.
+func own(name string, rooms ...string) Component {
+	return Component{
+		Name: name, Version: "dev", Folder: "../..", Package: "./cmd/" + name, Usually: "1 min",
+		Sources: append([]string{"go.mod", "go.sum", "api", "internal", "cmd/" + name}, rooms...),
 	}
 }
 

@@ -23,12 +23,16 @@ import (
 // nobody is the user of the images, unless the pod says otherwise.
 const nobody = "65534:65534"
 
+// imageLayout is raised when images of the same binary come to hold something else.
+const imageLayout = "programs are links"
+
 // ImageRef is the name of the component's image. The hash in its tag makes a new build a new image.
 func (b Built) ImageRef() string {
 	return fmt.Sprintf("metapilot.local/%s:%s-%s", b.Name, b.Version, b.Hash)
 }
 
-// Image makes the component's image if the store has none, and returns its file: one layer with the binary as /<name> and /tmp.
+// Image makes the component's image if the store has none, and returns its file: one layer with the binary as /<name>, a link to it
+// for each of its programs, and /tmp.
 func (b Built) Image() (string, error) {
 	path := filepath.Join(b.Dir, "image.tar")
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -82,10 +86,11 @@ func (b Built) layer() ([]byte, error) {
 	}
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	headers := []*tar.Header{
-		{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777, ModTime: time.Unix(0, 0)},
-		{Name: b.Name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(binary)), ModTime: time.Unix(0, 0)},
+	headers := []*tar.Header{{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777, ModTime: time.Unix(0, 0)}}
+	for _, program := range b.Programs {
+		headers = append(headers, &tar.Header{Name: program, Typeflag: tar.TypeSymlink, Linkname: b.Name, ModTime: time.Unix(0, 0)})
 	}
+	headers = append(headers, &tar.Header{Name: b.Name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(binary)), ModTime: time.Unix(0, 0)})
 	for _, h := range headers {
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err

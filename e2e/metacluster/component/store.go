@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -98,24 +99,38 @@ func (s Store) Locate(c Component) (Built, bool, error) {
 	return Built{Component: c, Dir: dir, Hash: hash}, err == nil, nil
 }
 
-// hash is over the flags, the compiler, and every file of the component's folder. Module sums stand for the dependencies.
+// hash is over the flags, the compiler, the layout of images, and every file of the component's source but tests. Module sums stand for the
+// dependencies.
 func (s Store) hash(c Component) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%q\n", runtime.Version(), runtime.GOARCH, c.flags())
+	fmt.Fprintf(sum, "%s\n%s\n%q\n%s\n", runtime.Version(), runtime.GOARCH, c.flags(), imageLayout)
 	folder := filepath.Join(s.Source, c.Folder)
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return "", err
+	sources := c.Sources
+	if len(sources) == 0 {
+		sources = []string{"."}
 	}
-	for _, entry := range entries {
-		raw, err := os.ReadFile(filepath.Join(folder, entry.Name()))
-		if err != nil {
+	for _, source := range sources {
+		if err := addSource(sum, folder, source); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(sum, "%s %d\n", entry.Name(), len(raw))
-		sum.Write(raw)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:12], nil
+}
+
+// addSource adds the names and bytes of all files of a source.
+func addSource(sum io.Writer, folder, source string) error {
+	return fs.WalkDir(os.DirFS(folder), source, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		raw, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%s %d\n", name, len(raw))
+		_, err = sum.Write(raw)
+		return err
+	})
 }
 
 func (c Component) flags() []string {

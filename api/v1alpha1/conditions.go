@@ -1,0 +1,23 @@
+package v1alpha1
+
+// Conditions of a TenantCluster. Ready, Reconciling and Stalled are kstatus's words.
+const (
+	// ReadyCondition: a user can use the tenant.
+	ReadyCondition = "Ready"
+	// ReconcilingCondition: the tenant is on its way to what its spec says.
+	ReconcilingCondition = "Reconciling"
+	// StalledCondition: it will not get there until somebody changes something; the message says what.
+	StalledCondition = "Stalled"
+	// AvailableCondition: a canary was written, read and watched through the tenant's own endpoint.
+	AvailableCondition = "Available"
+	// EtcdClusterHealthyCondition: all members answer. The tenant may be Ready without: a quorum serves.
+	EtcdClusterHealthyCondition = "EtcdClusterHealthy"
+	// CertificatesAvailableCondition: all certificates are there and hold.
+	CertificatesAvailableCondition = "CertificatesAvailable"
+	// ControlPlaneComponentsHealthyCondition: the leases of the controller manager and the scheduler are fresh.
+	ControlPlaneComponentsHealthyCondition = "ControlPlaneComponentsHealthy"
+	// KubeconfigReadyCondition: the Secret with the administrator's kubeconfig is written.
+	KubeconfigReadyCondition = "KubeconfigReady"
+	// RollingOutCondition: some pods are of an older template.
+	RollingOutCondition = "RollingOut"
+)

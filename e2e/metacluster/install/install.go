@@ -1,0 +1,101 @@
+// Package install puts Metapilot into a meta cluster: the kinds, the admission policy that sizes pods, and the master-operator.
+//
+// It owns the manifests of an installation for tries and tests. It never touches tenants.
+package install
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
+	"github.com/metapilot/metapilot/e2e/metacluster/component"
+	"github.com/metapilot/metapilot/e2e/metacluster/progress"
+)
+
+// Namespace is where Metapilot's own programs run.
+const Namespace = "metapilot-system"
+
+const limit = 2 * time.Minute
+
+var (
+	//go:embed master-operator.yaml
+	operator string
+	//go:embed sizing-policy.yaml
+	policy string
+)
+
+// kinds are the custom resource definitions, seen from the checkout.
+const kinds = "charts/metapilot-crds/templates"
+
+// Run installs what the checkout holds; run again it brings what has changed.
+func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("metapilot was not installed after %s", limit))
+	defer cancel()
+	store, err := component.NewStore()
+	if err != nil {
+		return err
+	}
+	built, err := cluster.Build(ctx, store, r, component.MasterOperator)
+	if err != nil {
+		return err
+	}
+	image := built[component.MasterOperator]
+	if err := c.Load(ctx, r, image); err != nil {
+		return err
+	}
+	c.Images[component.MasterOperator] = image.ImageRef()
+	return r.Step("Metapilot installed", "", func() (string, error) { return "", apply(ctx, c) })
+}
+
+func apply(ctx context.Context, c *cluster.Cluster) error {
+	crds, err := readKinds()
+	if err != nil {
+		return err
+	}
+	if err := c.Apply(ctx, Namespace, crds); err != nil {
+		return err
+	}
+	if err := kubectl(ctx, c, "wait", "--for=condition=Established", "crd/tenantclusters.metapilot.io", "--timeout=30s"); err != nil {
+		return err
+	}
+	manifests, err := c.Render(policy + "---\n" + operator)
+	if err != nil {
+		return err
+	}
+	if err := c.Apply(ctx, Namespace, manifests); err != nil {
+		return err
+	}
+	return kubectl(ctx, c, "--namespace", Namespace, "rollout", "status", "deployment/master-operator", "--timeout=90s")
+}
+
+func readKinds() (string, error) {
+	checkout, err := component.Checkout()
+	if err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(checkout, kinds, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("no kinds in %s: run make generate (%w)", filepath.Join(checkout, kinds), err)
+	}
+	var all []string
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, string(raw))
+	}
+	return strings.Join(all, "\n---\n"), nil
+}
+
+func kubectl(ctx context.Context, c *cluster.Cluster, args ...string) error {
+	if out, err := c.Kubectl(ctx, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}

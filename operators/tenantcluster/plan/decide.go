@@ -1,0 +1,154 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/rollout"
+)
+
+// How often a tenant is looked at when nothing happens, in each state.
+const (
+	probePeriod  = 30 * time.Second // a usable tenant is used again to see that it still is
+	startPeriod  = time.Second      // a tenant that is on its way: its own API tells us nothing until we ask
+	repairPeriod = 5 * time.Second  // a tenant that was usable and is not
+)
+
+// Decide says what to do for a tenant.
+func Decide(o Observed, c Config) Plan {
+	p := Plan{Namespace: Namespace(o.Tenant), Issue: toIssue(o), Endpoint: endpoint(o)}
+	if o.Terminating {
+		p.Issue = nil
+		p.Status = status(o, p, fault{"NamespaceTerminating", "somebody removes the namespace " + p.Namespace + "; its tenant is made anew when it is gone"})
+		p.Recheck = repairPeriod
+		return p
+	}
+	var wrong fault
+	p.Objects, wrong = render(o, c)
+	p.Unwanted = unwantedBudgets(o.Tenant)
+	p.Resize = resizes(o, c)
+	p.Restart = restart(o)
+	p.Status = status(o, p, wrong)
+	p.Recheck = recheck(o, p)
+	return p
+}
+
+func recheck(o Observed, p Plan) time.Duration {
+	wait := probePeriod
+	switch said := p.Status.Conditions; {
+	case !p.Status.Initialization.ControlPlaneInitialized:
+		wait = startPeriod
+	case !isTrue(said, v1alpha1.ReadyCondition), !isTrue(said, v1alpha1.EtcdClusterHealthyCondition), isTrue(said, v1alpha1.RollingOutCondition):
+		wait = repairPeriod
+	}
+	if renewal := nextRenewal(o); renewal > 0 {
+		wait = min(wait, renewal)
+	}
+	return wait
+}
+
+// endpoint is where clients reach the tenant, once it is known.
+func endpoint(o Observed) *v1alpha1.Endpoint {
+	t := o.Tenant
+	switch {
+	case t.Spec.ControlPlaneEndpoint != nil:
+		return t.Spec.ControlPlaneEndpoint
+	case o.Address == "":
+		return nil
+	case t.Spec.Expose.Type == v1alpha1.ExposeNodePort:
+		if o.NodePort == 0 {
+			return nil
+		}
+		return &v1alpha1.Endpoint{Host: t.Spec.Expose.Hostname, Port: o.NodePort}
+	}
+	return &v1alpha1.Endpoint{Host: serviceHost(t, APIServer), Port: apiPort}
+}
+
+// resizes are the running containers that have another size than they should, and can get it where they are.
+func resizes(o Observed, c Config) []Resize {
+	if c.SizeInTemplate {
+		return nil
+	}
+	var all []Resize
+	for _, pod := range o.Pods {
+		want := EffectiveSize(o.Tenant, pod.Component)
+		if pod.Running && !pod.Terminating && !pod.Size.same(want) && notInPlace(pod.Size, want) == "" {
+			all = append(all, Resize{pod.Name, pod.Component, want})
+		}
+	}
+	return all
+}
+
+// notInPlace is why a running container cannot get a size; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.
+func notInPlace(have, want Size) string {
+	switch {
+	case have.guaranteed() != want.guaranteed():
+		return "it would change the pod's QoS class"
+	case !have.Limits.CPU.IsZero() && want.Limits.CPU.IsZero(), !have.Limits.Memory.IsZero() && want.Limits.Memory.IsZero():
+		return "a limit cannot be taken from a running pod"
+	}
+	return ""
+}
+
+// guaranteed: requests and limits are the same and complete.
+func (s Size) guaranteed() bool {
+	return s.Requests.same(s.Limits) && !s.Requests.CPU.IsZero() && !s.Requests.Memory.IsZero()
+}
+
+// restart replaces outdated etcd pods, one at a time.
+func restart(o Observed) *Restart {
+	step := rollout.Next(members(o))
+	if step.Restart == "" {
+		return nil
+	}
+	return &Restart{Pod: step.Restart, MoveLeader: step.MoveLeader, Reason: "its template has changed"}
+}
+
+// members joins what Kubernetes says of etcd's pods with what etcd says of its members.
+func members(o Observed) []rollout.Member {
+	var all []rollout.Member
+	for i := range o.Tenant.Spec.Etcd.Members {
+		all = append(all, member(o, memberPod(i)))
+	}
+	return all
+}
+
+func member(o Observed, name string) rollout.Member {
+	m := rollout.Member{Name: name, Ending: true} // until its pod is there
+	for _, pod := range o.Pods {
+		if pod.Name == name {
+			m.Ending, m.Outdated = pod.Terminating, pod.Hash != o.EtcdHash
+		}
+	}
+	for _, said := range o.Function.Members {
+		if said.Pod == name {
+			m.Healthy, m.Leader = said.Healthy, said.Leader
+		}
+	}
+	return m
+}
+
+var isTrue = apimeta.IsStatusConditionTrue
+
+// fault is why the tenant cannot become what its spec says until somebody changes something.
+type fault struct{ reason, message string }
+
+// notReady says of the first pod of a component that is not ready, why.
+func notReady(o Observed, component string) string {
+	var why []string
+	for _, pod := range o.Pods {
+		if pod.Component == component && !pod.Ready && !pod.Terminating {
+			why = append(why, strings.TrimSuffix(pod.Name+": "+pod.Why, ": "))
+		}
+	}
+	slices.Sort(why)
+	if len(why) == 0 {
+		return fmt.Sprintf("%s has no pod yet", component)
+	}
+	return strings.Join(why, "; ")
+}
