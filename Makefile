@@ -14,7 +14,7 @@ help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: bin/metacluster ## Set everything up, run a meta cluster with a sample workload, and show it
+demo: bin/metacluster bin/metapilot ## Set everything up, run a meta cluster with a tenant in it, and show it
 	bin/metacluster demo
 
 .PHONY: test
@@ -44,7 +44,8 @@ assets: bin/metacluster ## Build etcd and the Kubernetes control plane for integ
 	bin/metacluster assets bin/assets
 
 .PHONY: generate
-generate: ## Regenerate everything that is generated: module files, formatting
+generate: bin/controller-gen ## Regenerate everything that is generated: kinds, deep copies, module files, formatting
+	bin/controller-gen object crd paths=./api/... output:crd:dir=charts/metapilot-crds/templates
 	@set -e; for module in $(MODULES); do echo "tidy $$module"; (cd $$module && go mod tidy); done
 	git ls-files -z '*.go' | xargs -0 gofmt -w
 	cd e2e/components/kubernetes && go mod tidy -modfile=v1.35.mod
@@ -68,8 +69,15 @@ bin/metacluster:
 	@test -x bin/metacluster || echo "compiling metacluster (about 2 min the first time)"
 	cd e2e && go build -o ../bin/metacluster ./metacluster
 
+.PHONY: bin/metapilot
+bin/metapilot:
+	go build -o bin/metapilot ./cmd/metapilot
+
 bin/gotestsum: PACKAGE := gotest.tools/gotestsum
 bin/golangci-lint: PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 bin/gotestsum bin/golangci-lint: hack/tools/go.mod
 	@echo "compiling $(@F) (up to 5 min the first time)"
 	cd hack/tools && go build -o ../../$@ $(PACKAGE)
+
+bin/controller-gen: hack/codegen/go.mod
+	cd hack/codegen && go build -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen

@@ -83,7 +83,12 @@ func (c *Cluster) Client() (*kubernetes.Clientset, error) {
 
 // Kubectl returns a kubectl command that talks to the meta cluster.
 func (c *Cluster) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
-	common := []string{"--kubeconfig", c.Kubeconfig()}
+	return c.KubectlFor(ctx, c.Kubeconfig(), args...)
+}
+
+// KubectlFor returns a kubectl command that talks to another cluster, such as a tenant.
+func (c *Cluster) KubectlFor(ctx context.Context, kubeconfig string, args ...string) *exec.Cmd {
+	common := []string{"--kubeconfig", kubeconfig}
 	if c.Own() {
 		common = append(common, "--cache-dir", filepath.Join(c.State, "kubectl")) // or it keeps one in the user's home
 	}

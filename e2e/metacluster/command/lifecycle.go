@@ -45,10 +45,13 @@ func showDemo() *cobra.Command {
 	var o cluster.Options
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Bring the meta cluster up, run a sample workload on it, and show it",
+		Short: "Bring the meta cluster up, install Metapilot, run a tenant, and show it",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := reporter()
+			if len(o.TenantVersions) == 0 {
+				o.TenantVersions = []string{component.DefaultVersion}
+			}
 			c, err := cluster.Up(cmd.Context(), o, r)
 			if err != nil {
 				return err

@@ -78,67 +78,79 @@ func componentArgs(o Observed, component string) []string {
 const podName = "$(POD_NAME)"
 
 func etcdFlags(t *v1alpha1.TenantCluster) flags {
+	return etcdAddresses(t).add(etcdTrust()).add(etcdPresetS()).add(flags{"name": podName, "data-dir": etcdFolder + "/data"})
+}
+
+func etcdAddresses(t *v1alpha1.TenantCluster) flags {
 	own := podName + "." + serviceHost(t, Etcd)
 	return flags{
-		"name":                              podName,
-		"data-dir":                          etcdFolder + "/data",
-		"listen-client-urls":                fmt.Sprintf("https://0.0.0.0:%d", clientPort),
-		"advertise-client-urls":             fmt.Sprintf("https://%s:%d", own, clientPort),
-		"listen-peer-urls":                  fmt.Sprintf("https://0.0.0.0:%d", peerPort),
-		"initial-advertise-peer-urls":       fmt.Sprintf("https://%s:%d", own, peerPort),
-		"listen-metrics-urls":               fmt.Sprintf("http://0.0.0.0:%d", metricsPort),
-		"initial-cluster":                   join(t, func(i int32) string { return fmt.Sprintf("%s=https://%s:%d", memberPod(i), memberHost(t, i), peerPort) }),
-		"initial-cluster-state":             "new",
-		"initial-cluster-token":             Namespace(t),
-		"client-cert-auth":                  "true",
-		"trusted-ca-file":                   caFile(etcdServer),
-		"cert-file":                         certFile(etcdServer),
-		"key-file":                          keyFile(etcdServer),
-		"peer-client-cert-auth":             "true",
-		"peer-trusted-ca-file":              caFile(etcdPeer),
-		"peer-cert-file":                    certFile(etcdPeer),
-		"peer-key-file":                     keyFile(etcdPeer),
-		"peer-skip-client-san-verification": "true", // the authority signs nothing but members; a reverse lookup only adds a way to fail
+		"listen-client-urls":          fmt.Sprintf("https://0.0.0.0:%d", clientPort),
+		"advertise-client-urls":       fmt.Sprintf("https://%s:%d", own, clientPort),
+		"listen-peer-urls":            fmt.Sprintf("https://0.0.0.0:%d", peerPort),
+		"initial-advertise-peer-urls": fmt.Sprintf("https://%s:%d", own, peerPort),
+		"listen-metrics-urls":         fmt.Sprintf("http://0.0.0.0:%d", metricsPort),
+		"initial-cluster":             join(t, func(i int32) string { return fmt.Sprintf("%s=https://%s:%d", memberPod(i), memberHost(t, i), peerPort) }),
+		"initial-cluster-state":       "new",
+		"initial-cluster-token":       Namespace(t),
+	}
+}
+
+func etcdTrust() flags {
+	return flags{
+		"client-cert-auth": "true", "trusted-ca-file": caFile(etcdServer), "cert-file": certFile(etcdServer), "key-file": keyFile(etcdServer),
+		"peer-client-cert-auth": "true", "peer-trusted-ca-file": caFile(etcdPeer), "peer-cert-file": certFile(etcdPeer), "peer-key-file": keyFile(etcdPeer),
+		// The authority signs nothing but members; a reverse lookup only adds a way to fail.
+		"peer-skip-client-san-verification": "true",
 		"tls-min-version":                   "TLS1.2",
-		"quota-backend-bytes":               fmt.Sprint(quotaS),
-		"snapshot-count":                    "10000",
-		"watch-progress-notify-interval":    "5s",
-		"heartbeat-interval":                "100",
-		"election-timeout":                  "1000",
-		"feature-gates":                     "InitialCorruptCheck=true",
+	}
+}
+
+// etcdPresetS are the flags of preset S; the times are etcd's own defaults for members near each other.
+func etcdPresetS() flags {
+	return flags{
+		"quota-backend-bytes": fmt.Sprint(quotaS), "snapshot-count": "10000", "watch-progress-notify-interval": "5s",
+		"heartbeat-interval": "100", "election-timeout": "1000", "feature-gates": "InitialCorruptCheck=true",
 	}
 }
 
 // apiServerIdentity are the flags that tie API servers to their tenant.
 func apiServerIdentity(o Observed) flags {
 	t := o.Tenant
+	return apiServerTrust().add(frontProxyFlags()).add(serviceAccountFlags(t)).add(flags{
+		"advertise-address":           o.Address,
+		"secure-port":                 fmt.Sprint(apiPort),
+		"etcd-servers":                join(t, func(i int32) string { return fmt.Sprintf("https://%s:%d", memberHost(t, i), clientPort) }),
+		"service-cluster-ip-range":    cidrs(t.Spec.Network.ServiceCIDRs),
+		"authorization-mode":          "Node,RBAC",
+		"enable-admission-plugins":    "NodeRestriction",
+		"enable-bootstrap-token-auth": "true",
+	})
+}
+
+// apiServerTrust: towards etcd, clients and kubelets.
+func apiServerTrust() flags {
 	return flags{
-		"advertise-address":                  o.Address,
-		"secure-port":                        fmt.Sprint(apiPort),
-		"etcd-servers":                       join(t, func(i int32) string { return fmt.Sprintf("https://%s:%d", memberHost(t, i), clientPort) }),
-		"etcd-cafile":                        caFile(apiServerEtcd),
-		"etcd-certfile":                      certFile(apiServerEtcd),
-		"etcd-keyfile":                       keyFile(apiServerEtcd),
-		"tls-cert-file":                      certFile(apiServerServing),
-		"tls-private-key-file":               keyFile(apiServerServing),
-		"client-ca-file":                     caFile(apiServerServing),
-		"kubelet-client-certificate":         certFile(apiServerKubelet),
-		"kubelet-client-key":                 keyFile(apiServerKubelet),
-		"kubelet-preferred-address-types":    "InternalIP,Hostname,ExternalIP",
-		"requestheader-client-ca-file":       caFile(frontProxyClient),
-		"requestheader-allowed-names":        frontProxyClient,
-		"requestheader-username-headers":     "X-Remote-User",
-		"requestheader-group-headers":        "X-Remote-Group",
+		"etcd-cafile": caFile(apiServerEtcd), "etcd-certfile": certFile(apiServerEtcd), "etcd-keyfile": keyFile(apiServerEtcd),
+		"tls-cert-file": certFile(apiServerServing), "tls-private-key-file": keyFile(apiServerServing), "client-ca-file": caFile(apiServerServing),
+		"kubelet-client-certificate": certFile(apiServerKubelet), "kubelet-client-key": keyFile(apiServerKubelet),
+		"kubelet-preferred-address-types": "InternalIP,Hostname,ExternalIP",
+	}
+}
+
+func frontProxyFlags() flags {
+	return flags{
+		"requestheader-client-ca-file": caFile(frontProxyClient), "requestheader-allowed-names": frontProxyClient,
+		"requestheader-username-headers": "X-Remote-User", "requestheader-group-headers": "X-Remote-Group",
 		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
-		"proxy-client-cert-file":             certFile(frontProxyClient),
-		"proxy-client-key-file":              keyFile(frontProxyClient),
-		"service-account-issuer":             "https://kubernetes.default.svc." + t.Spec.Network.ClusterDomain,
-		"service-account-key-file":           path.Join(pkiFolder, ServiceAccount, "sa.pub"),
-		"service-account-signing-key-file":   path.Join(pkiFolder, ServiceAccount, "sa.key"),
-		"service-cluster-ip-range":           cidrs(t.Spec.Network.ServiceCIDRs),
-		"authorization-mode":                 "Node,RBAC",
-		"enable-admission-plugins":           "NodeRestriction",
-		"enable-bootstrap-token-auth":        "true",
+		"proxy-client-cert-file":             certFile(frontProxyClient), "proxy-client-key-file": keyFile(frontProxyClient),
+	}
+}
+
+func serviceAccountFlags(t *v1alpha1.TenantCluster) flags {
+	return flags{
+		"service-account-issuer":           "https://kubernetes.default.svc." + t.Spec.Network.ClusterDomain,
+		"service-account-key-file":         path.Join(pkiFolder, ServiceAccount, "sa.pub"),
+		"service-account-signing-key-file": path.Join(pkiFolder, ServiceAccount, "sa.key"),
 	}
 }
 

@@ -14,10 +14,7 @@ var known embed.FS
 
 // tunable are flags that Metapilot sets and users may set otherwise; the rest of what it sets holds a tenant together.
 var tunable = map[string][]string{
-	Etcd: {
-		"snapshot-count", "quota-backend-bytes", "heartbeat-interval", "election-timeout", "watch-progress-notify-interval", "tls-min-version",
-		"feature-gates",
-	},
+	Etcd:              append(sortedKeys(etcdPresetS()), "tls-min-version"),
 	APIServer:         append(sortedKeys(apiServerPresetS()), "enable-admission-plugins"),
 	ControllerManager: append(sortedKeys(controllerPresetS()), "controllers"),
 	Scheduler:         {"kube-api-qps", "kube-api-burst", "profiling"},

@@ -136,7 +136,7 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		}
 		return "no such member"
 	},
-	"function":   func(t *testing.T, w *world, d *datadriven.TestData) string { return merge(t, d, &w.o.Function) },
+	"function": func(t *testing.T, w *world, d *datadriven.TestData) string { return merge(t, d, &w.o.Function) },
 	"credential": func(t *testing.T, w *world, d *datadriven.TestData) string {
 		c := w.o.Credentials[d.CmdArgs[0].Key]
 		merge(t, d, &c)

@@ -39,33 +39,42 @@ type probes struct {
 }
 
 func programOf(o Observed, component string) program {
-	switch component {
-	case Etcd:
-		return program{
-			component: Etcd, version: o.Tenant.Spec.Etcd.Version, secrets: []string{etcdServer, etcdPeer}, data: true, grace: 30,
-			ports: map[string]int32{"client": clientPort, "peer": peerPort, "metrics": metricsPort},
-			probe: probes{metricsPort, corev1.URISchemeHTTP, "/livez", "/readyz", 600, 60},
-		}
-	case APIServer:
-		return program{
-			component: APIServer, version: o.Tenant.Spec.Version, grace: shutdownDelay + watchDrain + 60 + 15,
-			secrets: []string{apiServerServing, apiServerKubelet, apiServerEtcd, frontProxyClient, ServiceAccount},
-			ports:   map[string]int32{"api": apiPort},
-			// Alive without etcd: or a blip of etcd would restart every API server.
-			probe: probes{apiPort, corev1.URISchemeHTTPS, "/livez?exclude=etcd", "/readyz", 300, 60},
-		}
-	case ControllerManager:
-		return program{
-			component: ControllerManager, version: followers(o), grace: 30, config: "kubeconfig",
-			secrets: []string{controllerIdentity, CA, ServiceAccount}, ports: map[string]int32{"metrics": controllerPort},
-			probe: probes{controllerPort, corev1.URISchemeHTTPS, "/healthz", "/healthz", 300, 60},
-		}
-	default:
-		return program{
-			component: Scheduler, version: followers(o), grace: 30, config: "kubeconfig",
-			secrets: []string{schedulerIdentity}, ports: map[string]int32{"metrics": schedulerPort},
-			probe: probes{schedulerPort, corev1.URISchemeHTTPS, "/livez", "/readyz", 300, 60},
-		}
+	return map[string]func(Observed) program{
+		Etcd: etcdProgram, APIServer: apiServerProgram, ControllerManager: controllerProgram, Scheduler: schedulerProgram,
+	}[component](o)
+}
+
+func etcdProgram(o Observed) program {
+	return program{
+		component: Etcd, version: o.Tenant.Spec.Etcd.Version, secrets: []string{etcdServer, etcdPeer}, data: true, grace: 30,
+		ports: map[string]int32{"client": clientPort, "peer": peerPort, "metrics": metricsPort},
+		probe: probes{metricsPort, corev1.URISchemeHTTP, "/livez", "/readyz", 600, 60},
+	}
+}
+
+// apiServerProgram is alive without etcd: or a blip of etcd would restart every API server.
+func apiServerProgram(o Observed) program {
+	return program{
+		component: APIServer, version: o.Tenant.Spec.Version, grace: shutdownDelay + watchDrain + 60 + 15,
+		secrets: []string{apiServerServing, apiServerKubelet, apiServerEtcd, frontProxyClient, ServiceAccount},
+		ports:   map[string]int32{"api": apiPort},
+		probe:   probes{apiPort, corev1.URISchemeHTTPS, "/livez?exclude=etcd", "/readyz", 300, 60},
+	}
+}
+
+func controllerProgram(o Observed) program {
+	return program{
+		component: ControllerManager, version: followers(o), grace: 30, config: "kubeconfig",
+		secrets: []string{controllerIdentity, CA, ServiceAccount}, ports: map[string]int32{"metrics": controllerPort},
+		probe: probes{controllerPort, corev1.URISchemeHTTPS, "/healthz", "/healthz", 300, 60},
+	}
+}
+
+func schedulerProgram(o Observed) program {
+	return program{
+		component: Scheduler, version: followers(o), grace: 30, config: "kubeconfig",
+		secrets: []string{schedulerIdentity}, ports: map[string]int32{"metrics": schedulerPort},
+		probe: probes{schedulerPort, corev1.URISchemeHTTPS, "/livez", "/readyz", 300, 60},
 	}
 }
 
@@ -91,7 +100,7 @@ func template(o Observed, c Config, component string) (corev1.PodTemplateSpec, e
 	}
 	t := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: labels(o.Tenant, component), Annotations: map[string]string{VersionAnnotation: p.version}},
-		Spec:       podSpec(o, p),
+		Spec:       podSpec(p),
 	}
 	t.Spec.Containers = []corev1.Container{container(o, c, p, image)}
 	raw, err := json.Marshal(t)
@@ -121,22 +130,28 @@ func authorities(o Observed, p program) (digests string) {
 	return digests
 }
 
-func podSpec(o Observed, p program) corev1.PodSpec {
-	id, no, yes := int64(user), false, true
+func podSpec(p program) corev1.PodSpec {
+	no := false
 	return corev1.PodSpec{
-		AutomountServiceAccountToken:  &no,
-		EnableServiceLinks:            &no,
-		TerminationGracePeriodSeconds: &p.grace,
-		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot: &yes, RunAsUser: &id, RunAsGroup: &id, FSGroup: &id,
-			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
-		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
-			MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway,
-			LabelSelector: &metav1.LabelSelector{MatchLabels: selector(p.component)},
-		}},
-		Volumes: volumes(p),
+		AutomountServiceAccountToken: &no, EnableServiceLinks: &no, TerminationGracePeriodSeconds: &p.grace,
+		SecurityContext: unprivileged(), TopologySpreadConstraints: spread(p.component), Volumes: volumes(p),
 	}
+}
+
+func unprivileged() *corev1.PodSecurityContext {
+	id, yes := int64(user), true
+	return &corev1.PodSecurityContext{
+		RunAsNonRoot: &yes, RunAsUser: &id, RunAsGroup: &id, FSGroup: &id,
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+// spread puts pods of a component on different nodes where there are enough.
+func spread(component string) []corev1.TopologySpreadConstraint {
+	return []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: selector(component)},
+	}}
 }
 
 func volumes(p program) []corev1.Volume {
@@ -156,30 +171,30 @@ func volumes(p program) []corev1.Volume {
 }
 
 func container(o Observed, c Config, p program, image string) corev1.Container {
-	no, yes := false, true
 	size := presetS[p.component]
 	if c.SizeInTemplate {
 		size = EffectiveSize(o.Tenant, p.component)
 	}
 	return corev1.Container{
 		Name: p.component, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Command:   []string{p.component},
-		Args:      componentArgs(o, p.component),
-		Env:       environment(p),
-		Ports:     ports(p),
-		Resources: size.requirements(),
-		// A container that grows in place is not restarted for it.
-		ResizePolicy: []corev1.ContainerResizePolicy{
-			{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.NotRequired},
-			{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.NotRequired},
-		},
-		VolumeMounts:   mounts(p),
+		Command: []string{p.component}, Args: componentArgs(o, p.component), Env: environment(p), Ports: ports(p),
+		Resources: size.requirements(), ResizePolicy: inPlace, VolumeMounts: mounts(p), SecurityContext: confined(),
 		StartupProbe:   p.probe.get(p.probe.live, 1, p.probe.startup),
 		LivenessProbe:  p.probe.get(p.probe.live, 10, p.probe.failing),
 		ReadinessProbe: p.probe.get(p.probe.ready, 1, 3),
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		},
+	}
+}
+
+// inPlace: a container that gets another size is not restarted for it.
+var inPlace = []corev1.ContainerResizePolicy{
+	{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.NotRequired},
+	{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.NotRequired},
+}
+
+func confined() *corev1.SecurityContext {
+	no, yes := false, true
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
 }
 
