@@ -1,0 +1,70 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/metapilot/metapilot/e2e/metacluster/cgroup"
+	"github.com/metapilot/metapilot/e2e/scenario"
+)
+
+// A deleted tenant leaves nothing: no object, volume, folder on a node's disk, cgroup or process.
+func TestDeleteLeavesNothing(t *testing.T) {
+	s := scenario.NewOwn(t)
+	tc := newTenant(s, "gone", "  etcd: {members: 3}")
+	volumes := tc.volumes(t.Context())
+	if len(volumes) != 3 {
+		t.Fatalf("%d volumes, want 3: %v", len(volumes), volumes)
+	}
+	var groups []string
+	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		for _, p := range tc.pods(t.Context(), component) {
+			groups = append(groups, string(p.UID))
+		}
+	}
+	tc.Kubectl("delete", "tenantcluster", "gone", "--timeout=2m")
+	if left := tc.volumes(t.Context()); len(left) > 0 {
+		t.Errorf("volumes are left: %v", left)
+	}
+	if _, err := tc.Client.CoreV1().Namespaces().Get(t.Context(), tc.namespace, metav1.GetOptions{}); err == nil {
+		t.Errorf("namespace %s is left", tc.namespace)
+	}
+	if _, err := tc.Client.CoreV1().Secrets(tc.Namespace).Get(t.Context(), "gone-kubeconfig", metav1.GetOptions{}); err == nil {
+		t.Error("the kubeconfig is left")
+	}
+	tc.Eventually("the nodes have forgotten it", usable, func(context.Context) (bool, string) {
+		for _, uid := range groups {
+			if found, err := filepath.Glob(filepath.Join("/sys/fs/cgroup/memory", cgroup.Root, "*", "kubepods", "*", "pod"+uid)); err != nil || len(found) > 0 {
+				return false, fmt.Sprintf("cgroups %v (%v)", found, err)
+			}
+		}
+		for _, node := range tc.Cluster.Nodes {
+			for _, v := range volumes {
+				if _, err := os.Stat(filepath.Join(tc.Cluster.VolumeFolder(node.Name), v)); err == nil {
+					return false, "volume folder " + v
+				}
+			}
+		}
+		return true, ""
+	})
+}
+
+// volumes are the names of the volumes of the tenant's claims.
+func (tc *tenant) volumes(ctx context.Context) (names []string) {
+	tc.Helper()
+	list, err := tc.Client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{Limit: 500})
+	if err != nil {
+		tc.Fatal(err)
+	}
+	for _, v := range list.Items {
+		if v.Spec.ClaimRef != nil && v.Spec.ClaimRef.Namespace == tc.namespace {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
