@@ -88,15 +88,24 @@ func (d demonstration) show(ctx context.Context) error {
 		}
 		d.r.Say("\n$ kubectl -n %s %s\n%s", namespace, strings.Join(args, " "), strings.TrimSpace(out))
 	}
-	d.r.Say(`
+	d.r.Say("%s", d.next())
+	return nil
+}
+
+// next is what to try now; the parts and nodes of a cluster that is not ours are left alone.
+func (d demonstration) next() string {
+	try := fmt.Sprintf(`
 Try next:
+  bin/metacluster kubectl -n %s get pods  or: export KUBECONFIG=%s
+  make e2e                                  all scenarios`, namespace, d.c.Kubeconfig())
+	if !d.c.Own() {
+		return try + "\n  bin/metacluster kubectl delete namespace " + namespace + "  leave nothing of it in the cluster"
+	}
+	return try + `
   bin/metacluster status                    every part: process, age, restarts, memory
-  bin/metacluster kubectl -n %[1]s get pods  or: export KUBECONFIG=%[2]s
   bin/metacluster stop node-2               its power fails; start node-2 brings it back
   bin/metacluster logs -f node-1/kubelet    the log of any part
-  make e2e                                  all scenarios
-  make down                                 leave nothing of it on the machine`, namespace, d.c.Kubeconfig())
-	return nil
+  make down                                 leave nothing of it on the machine`
 }
 
 func (d demonstration) kubectl(ctx context.Context, args ...string) (string, error) {
