@@ -57,8 +57,8 @@ lint: bin/golangci-lint ## Run the linters
 
 .PHONY: verify
 verify: generate lint ## Regenerate and lint; fail if that changes a file
-	@git status --porcelain | tee /dev/stderr | (! grep -q .) || \
-		{ echo "make verify: these files are not committed as they should be: run make generate and commit"; exit 1; }
+	@changed=$$(git status --porcelain); test -z "$$changed" || \
+		{ echo "$$changed"; echo "make verify: these files are not committed as they should be: run make generate and commit"; exit 1; }
 
 .PHONY: bench-metacluster
 bench-metacluster: assets ## How fast is a warm up, how much memory does each part use

@@ -93,7 +93,7 @@ func weigh(ctx context.Context) ([]bench.Row, error) {
 		return nil, ctx.Err()
 	case <-time.After(settle):
 	}
-	c, err := cluster.Open()
+	c, err := cluster.OpenOwn()
 	if err != nil {
 		return nil, err
 	}

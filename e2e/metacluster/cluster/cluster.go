@@ -48,6 +48,16 @@ func Open() (*Cluster, error) {
 	return newCluster(state, *run), nil
 }
 
+// OpenOwn is Open for what can only be asked of a meta cluster of this machine.
+func OpenOwn() (*Cluster, error) {
+	c, err := Open()
+	if err == nil && !c.Own() {
+		err = fmt.Errorf("%s names %s, whose parts are not ours to look at or to stop: use kubectl, or unset %s for the meta cluster of this machine",
+			existingVariable, c.kubeconfig, existingVariable)
+	}
+	return c, err
+}
+
 func newCluster(state string, run Run) *Cluster {
 	return &Cluster{
 		State: state, Nodes: network.Nodes(run.Nodes), Images: run.Images, Tools: run.Tools, files: supervisor.FilesIn(state),

@@ -101,7 +101,7 @@ func hold(verb string) *cobra.Command {
 		Short: what[verb],
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := cluster.Open()
+			c, err := cluster.OpenOwn()
 			if err != nil {
 				return err
 			}

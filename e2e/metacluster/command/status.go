@@ -21,7 +21,7 @@ func status() *cobra.Command {
 		Short: "Show every part: does it run, since when, how often did it die and why, how much memory",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := cluster.Open()
+			c, err := cluster.OpenOwn()
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func logs() *cobra.Command {
 
 // tail becomes the program that prints the log.
 func tail(part string, follow bool) error {
-	c, err := cluster.Open()
+	c, err := cluster.OpenOwn()
 	if err != nil {
 		return err
 	}

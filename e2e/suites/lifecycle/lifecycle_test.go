@@ -346,6 +346,18 @@ func TestRefusals(t *testing.T) {
 		take(t, "172.30.0.77/28")
 		mustSay(t, refused(t, exec.Command(metacluster, "up")), "172.30.0.0/24, is taken", "through taken0")
 	})
+	t.Run("a cluster that is not ours", func(t *testing.T) {
+		folder := t.TempDir() // a kubeconfig and a kubectl have to be there; neither is used
+		kubeconfig := filepath.Join(folder, "kubeconfig")
+		if err := errors.Join(os.WriteFile(kubeconfig, nil, 0o600), os.Symlink("/bin/false", filepath.Join(folder, "kubectl"))); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"status"}, {"stop", "node-1"}, {"logs", "etcd"}} {
+			cmd := exec.Command(metacluster, args...)
+			cmd.Env = append(os.Environ(), "METAPILOT_KUBECONFIG="+kubeconfig, "PATH="+folder+":"+os.Getenv("PATH"))
+			mustSay(t, refused(t, cmd), "names "+kubeconfig, "not ours", "unset METAPILOT_KUBECONFIG")
+		}
+	})
 	t.Run("somebody else at work", func(t *testing.T) {
 		lock, err := os.Open("/sys/fs/cgroup")
 		if err != nil {

@@ -93,8 +93,9 @@ func empty(t *testing.T) snapshot {
 // zombie marks a process that has ended and that its parent has not asked for.
 const zombie = " (zombie)"
 
-// processes lists those in other network namespaces than ours or running a program of a meta cluster, also when dead and not cleared
-// away.
+// processes lists those in other network namespaces than ours, and those running a program of a meta cluster, also when dead and not cleared
+// away. A program that somebody else started and watches, such as an integration test's API server, is not ours: what a meta cluster
+// loses is adopted by the first process.
 func processes() ([]string, error) {
 	own, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -115,11 +116,25 @@ func processes() ([]string, error) {
 		if err != nil {
 			name += zombie // it has no namespaces any more
 		}
-		if elsewhere := err == nil && ns != own; elsewhere || isPart(name) || isMetacluster(dir) {
+		if elsewhere := err == nil && ns != own; elsewhere || (isPart(name) || isMetacluster(dir)) && adopted(dir) {
 			found = append(found, filepath.Base(dir)+" "+name)
 		}
 	}
 	return found, nil
+}
+
+// adopted tells whether whoever started the process is gone; also if it ends while we look.
+func adopted(dir string) bool {
+	raw, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(raw)) {
+		if parent, ok := strings.CutPrefix(line, "PPid:"); ok {
+			return strings.TrimSpace(parent) == "1"
+		}
+	}
+	return false
 }
 
 func isPart(name string) bool {
