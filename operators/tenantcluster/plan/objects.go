@@ -30,6 +30,9 @@ func render(o Observed, c Config) ([]metav1.Object, fault) {
 	all = append(all, kubeconfig(t, ControllerManager, controllerIdentity), kubeconfig(t, Scheduler, schedulerIdentity))
 	var first fault
 	for _, component := range Components {
+		if !due(o, component) {
+			continue
+		}
 		object, wrong := workload(o, c, component)
 		if wrong.reason == "" {
 			all = append(all, object)
@@ -38,6 +41,27 @@ func render(o Observed, c Config) ([]metav1.Object, fault) {
 		}
 	}
 	return append(all, budgets(t)...), first
+}
+
+// due tells whether it is time for a component: at the birth of a tenant each waits for what it would otherwise look for in vain, with a
+// growing pause between its tries. What is there stays, whatever it waits for.
+func due(o Observed, component string) bool {
+	if _, there := o.Deployments[component]; there || component == Etcd {
+		return true
+	}
+	if component == APIServer {
+		return readyPods(o, Etcd) > o.Tenant.Spec.Etcd.Members/2
+	}
+	return o.Deployments[APIServer].Ready > 0
+}
+
+func readyPods(o Observed, component string) (n int32) {
+	for _, pod := range o.Pods {
+		if pod.Component == component && pod.Ready {
+			n++
+		}
+	}
+	return n
 }
 
 // workload is the Deployment or StatefulSet of a component, unless its flags are wrong or it has no image.
