@@ -64,6 +64,11 @@ verify: generate lint ## Regenerate and lint; fail if that changes a file
 bench-metacluster: assets ## How fast is a warm up, how much memory does each part use
 	cd e2e && go run ./bench/metacluster
 
+.PHONY: bench-tenant
+bench-tenant: assets ## How fast is a tenant usable, what does it cost idle, what does the operator cost
+	bin/metacluster up --tenant-version v1.36.3 && bin/metacluster install
+	cd e2e && go run ./bench/tenant
+
 .PHONY: bin/metacluster
 bin/metacluster:
 	@test -x bin/metacluster || echo "compiling metacluster (about 2 min the first time)"

@@ -90,9 +90,15 @@ func (s *Scenario) finish() {
 // Apply applies manifests in the scenario's namespace, after Cluster.Render.
 func (s *Scenario) Apply(manifests string) {
 	s.Helper()
+	s.ApplyIn(s.Namespace, manifests)
+}
+
+// ApplyIn is Apply for another namespace, such as that of a tenant.
+func (s *Scenario) ApplyIn(namespace, manifests string) {
+	s.Helper()
 	rendered, err := s.Cluster.Render(manifests)
 	if err == nil {
-		err = s.Cluster.Apply(s.Context(), s.Namespace, rendered)
+		err = s.Cluster.Apply(s.Context(), namespace, rendered)
 	}
 	if err != nil {
 		s.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -86,13 +87,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	p := plan.Decide(obs, r.Config)
 	changed, actErr := r.act(ctx, tc, vault, p)
 	tellErr := r.tell(ctx, tc, p, actErr)
-	if err := errors.Join(actErr, tellErr); err != nil {
+	if err := errors.Join(actErr, ignoreConflict(tellErr)); err != nil {
 		return reconcile.Result{}, err
 	}
-	if changed { // what was made is seen by its watch; what needed it comes next
+	if changed || tellErr != nil { // what was made is seen by its watch; what needed it comes next
 		return reconcile.Result{RequeueAfter: settle}, nil
 	}
 	return reconcile.Result{RequeueAfter: p.Recheck}, nil
+}
+
+// ignoreConflict: somebody was faster, and the next round sees what they wrote.
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 func (r *Reconciler) applier() apply.Applier { return apply.Applier{Client: r.Client, Owner: Owner} }

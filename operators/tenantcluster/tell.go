@@ -36,7 +36,9 @@ func (r *Reconciler) patchStatus(ctx context.Context, tc *v1alpha1.TenantCluster
 	if equality.Semantic.DeepEqual(before.Status, tc.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, tc, client.MergeFrom(before)); err != nil {
+	// What was read from a cache may be old: then the next round says it, and events are not repeated.
+	err := r.Client.Status().Patch(ctx, tc, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	r.announce(before, tc)

@@ -257,4 +257,3 @@ func leavesNothing(t *testing.T, c client.Client) {
 		return ""
 	})
 }
-

@@ -84,8 +84,9 @@ func (v *vault) judge(s *corev1.Secret, now time.Time) plan.Credential {
 		return judgeSigningKey(s)
 	case plan.Authority:
 		return judgeAuthority(s)
+	default:
+		return v.judgeLeaf(s, now)
 	}
-	return v.judgeLeaf(s, now)
 }
 
 // kindLabel says what kind of credential a Secret holds.
@@ -197,8 +198,9 @@ func (r *Reconciler) make(v *vault, request plan.Request, p plan.Plan) (map[stri
 		}
 		v.authorities[request.Name] = a
 		return map[string][]byte{certKey: a.Cert, keyKey: a.Key}, nil
+	default:
+		return r.sign(v, request, p.Endpoint)
 	}
-	return r.sign(v, request, p.Endpoint)
 }
 
 // sign makes a certificate, and of the administrator's a kubeconfig.

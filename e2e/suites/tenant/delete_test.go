@@ -38,20 +38,35 @@ func TestDeleteLeavesNothing(t *testing.T) {
 		t.Error("the kubeconfig is left")
 	}
 	tc.Eventually("the nodes have forgotten it", usable, func(context.Context) (bool, string) {
-		for _, uid := range groups {
-			if found, err := filepath.Glob(filepath.Join("/sys/fs/cgroup/memory", cgroup.Root, "*", "kubepods", "*", "pod"+uid)); err != nil || len(found) > 0 {
-				return false, fmt.Sprintf("cgroups %v (%v)", found, err)
-			}
-		}
-		for _, node := range tc.Cluster.Nodes {
-			for _, v := range volumes {
-				if _, err := os.Stat(filepath.Join(tc.Cluster.VolumeFolder(node.Name), v)); err == nil {
-					return false, "volume folder " + v
-				}
-			}
-		}
-		return true, ""
+		left := append(tc.groupsOf(groups), tc.foldersOf(volumes)...)
+		return len(left) == 0, fmt.Sprint(left)
 	})
+}
+
+// groupsOf are the cgroups that pods still have.
+func (tc *tenant) groupsOf(uids []string) (left []string) {
+	tc.Helper()
+	for _, uid := range uids {
+		found, err := filepath.Glob(filepath.Join("/sys/fs/cgroup/memory", cgroup.Root, "*", "kubepods", "*", "pod"+uid))
+		if err != nil {
+			tc.Fatal(err)
+		}
+		left = append(left, found...)
+	}
+	return left
+}
+
+// foldersOf are the folders that volumes still have on the nodes' disks.
+func (tc *tenant) foldersOf(volumes []string) (left []string) {
+	for _, node := range tc.Cluster.Nodes {
+		for _, v := range volumes {
+			folder := filepath.Join(tc.Cluster.VolumeFolder(node.Name), v)
+			if _, err := os.Stat(folder); err == nil {
+				left = append(left, folder)
+			}
+		}
+	}
+	return left
 }
 
 // volumes are the names of the volumes of the tenant's claims.

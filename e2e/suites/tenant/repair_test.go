@@ -105,6 +105,41 @@ func (tc *tenant) ready(ctx context.Context, component string) (n int) {
 	return n
 }
 
+// A tenant of the older version is usable and goes up by one: its API servers first, one after the other, then the rest; no client that retries
+// notices, and nothing is forgotten.
+func TestUpgradeUnderLoad(t *testing.T) {
+	tc := newTenantOf(scenario.NewOwn(t), "older", "v1.35.4", "  replicas: 2")
+	tc.twoAPIServers()
+	tc.mustServe("v1.35.4")
+	tc.remember("probe")
+	p := probe(tc)
+	tc.Kubectl("patch", "tenantcluster", tc.name, "--type=merge", "--patch", `{"spec":{"version":"v1.36.3"}}`)
+	tc.Eventually("all of it runs v1.36.3", 2*usable, func(ctx context.Context) (bool, string) {
+		var old []string
+		for _, component := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+			for _, pod := range tc.pods(ctx, component) {
+				if !strings.Contains(pod.Spec.Containers[0].Image, "v1.36.3") || !scenario.Ready(&pod) {
+					old = append(old, pod.Name)
+				}
+			}
+		}
+		return len(old) == 0, fmt.Sprint("not yet: ", old)
+	})
+	tc.awaitReady()
+	p.mustHaveSeenNoFailure(300)
+	tc.mustServe("v1.36.3")
+	if version := tc.get("{.status.version}"); version != "v1.36.3" {
+		t.Errorf("the status says version %s", version)
+	}
+}
+
+func (tc *tenant) mustServe(version string) {
+	tc.Helper()
+	if got, err := tc.api.Discovery().ServerVersion(); err != nil || got.GitVersion != version {
+		tc.Fatalf("the tenant serves %v (%v), want %s", got, err, version)
+	}
+}
+
 // A deleted Secret comes back: a certificate as a new one, an authority as it was.
 func TestDeletedSecretsComeBack(t *testing.T) {
 	tc := newTenant(scenario.New(t), "secret", "")
@@ -216,7 +251,7 @@ func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
 	p := probe(tc)
 	// With almost the whole of a certificate's life as the time before its end, every one of them is due a few minutes after its birth.
 	tc.Kubectl("patch", "tenantcluster", tc.name, "--type=merge", "--patch", `{"spec":{"certificates":{"renewBefore":"1h59m30s"}}}`)
-	tc.Eventually("every certificate is another one", 5*time.Minute, func(ctx context.Context) (bool, string) {
+	tc.Eventually("every certificate is another one", 5*time.Minute, func(context.Context) (bool, string) {
 		var old []string
 		for name, cert := range tc.leaves() {
 			if before[name] == cert {

@@ -34,15 +34,20 @@ type tenant struct {
 // newTenant makes a tenant and waits until it is Ready. spec is what its spec holds beside version and exposure.
 func newTenant(s *scenario.Scenario, name, spec string) *tenant {
 	s.Helper()
+	return newTenantOf(s, name, "v1.36.3", spec)
+}
+
+func newTenantOf(s *scenario.Scenario, name, version, spec string) *tenant {
+	s.Helper()
 	tc := &tenant{Scenario: s, name: name}
 	s.Apply(fmt.Sprintf(`
 apiVersion: metapilot.io/v1alpha1
 kind: TenantCluster
 metadata: {name: %s}
 spec:
-  version: v1.36.3
+  version: %s
   expose: {type: NodePort, hostname: %q}
-%s`, name, nodeAddress(s), spec))
+%s`, name, version, nodeAddress(s), spec))
 	tc.awaitReady()
 	tc.namespace = tc.get("{.status.namespace}")
 	tc.api = tc.connect()
@@ -189,10 +194,10 @@ func TestEtcdRefusesTheNeighbour(t *testing.T) {
 func (tc *tenant) asksEtcdOf(other *tenant) (corev1.PodPhase, string) {
 	tc.Helper()
 	pod := "asks-" + other.name
-	tc.Apply(fmt.Sprintf(`
+	tc.ApplyIn(tc.namespace, fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
-metadata: {name: %s, namespace: %s}
+metadata: {name: %s}
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
@@ -205,7 +210,7 @@ spec:
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
     volumeMounts: [{name: pki, mountPath: /pki}]
   volumes: [{name: pki, secret: {secretName: kube-apiserver-etcd-client}}]
-`, pod, tc.namespace, other.namespace))
+`, pod, other.namespace))
 	var phase corev1.PodPhase
 	tc.Eventually("etcdctl has ended", usable, func(ctx context.Context) (bool, string) {
 		p, err := tc.Client.CoreV1().Pods(tc.namespace).Get(ctx, pod, metav1.GetOptions{})

@@ -191,16 +191,13 @@ func renewBefore(t *v1alpha1.TenantCluster, have Credential) time.Duration {
 
 // nextRenewal is how long until the first certificate has to be replaced.
 func nextRenewal(o Observed) time.Duration {
-	var waits []time.Duration
+	wait := o.Tenant.Spec.Certificates.LeafValidity.Duration
 	for _, r := range credentials(o) {
 		if have, ok := o.Credentials[r.Name]; ok && r.Kind == Leaf {
-			waits = append(waits, have.NotAfter.Sub(o.Now)-renewBefore(o.Tenant, have))
+			wait = min(wait, have.NotAfter.Sub(o.Now)-renewBefore(o.Tenant, have))
 		}
 	}
-	if len(waits) == 0 {
-		return 0
-	}
-	return max(slices.Min(waits), time.Second)
+	return max(wait, time.Second)
 }
 
 // certificateStatus is, for each authority, the certificate that ends first.

@@ -38,18 +38,23 @@ func Decide(o Observed, c Config) Plan {
 	return p
 }
 
+// recheck: while the tenant's API cannot be asked, only what happens in the meta cluster can change anything, and wakes the operator.
 func recheck(o Observed, p Plan) time.Duration {
-	wait := probePeriod
-	switch said := p.Status.Conditions; {
-	case !p.Status.Initialization.ControlPlaneInitialized:
-		wait = startPeriod
-	case !isTrue(said, v1alpha1.ReadyCondition), !isTrue(said, v1alpha1.EtcdClusterHealthyCondition), isTrue(said, v1alpha1.RollingOutCondition):
-		wait = repairPeriod
-	}
-	if renewal := nextRenewal(o); renewal > 0 {
-		wait = min(wait, renewal)
+	wait := nextRenewal(o)
+	if o.Function.Asked {
+		wait = min(wait, askAgain(p.Status))
 	}
 	return wait
+}
+
+func askAgain(s v1alpha1.TenantClusterStatus) time.Duration {
+	switch {
+	case !s.Initialization.ControlPlaneInitialized:
+		return startPeriod
+	case !isTrue(s.Conditions, v1alpha1.ReadyCondition), !isTrue(s.Conditions, v1alpha1.EtcdClusterHealthyCondition), isTrue(s.Conditions, v1alpha1.RollingOutCondition):
+		return repairPeriod
+	}
+	return probePeriod
 }
 
 // endpoint is where clients reach the tenant, once it is known.
