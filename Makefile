@@ -23,7 +23,7 @@ test: assets ## Unit, property and integration tests
 	cd e2e && go test $(E2E_UNITS)
 
 .PHONY: e2e
-e2e: bin/metacluster bin/gotestsum ## Scenarios on the real meta cluster; RUN=<regexp> picks some
+e2e: bin/metacluster bin/metapilot bin/gotestsum ## Scenarios on the real meta cluster; RUN=<regexp> picks some
 	hack/e2e "$(RUN)"
 
 .PHONY: up

@@ -28,7 +28,7 @@ func parse(args []string) (options, error) {
 	f.StringArrayVar(&exact, "image", nil, "image of one version, such as kubernetes@v1.36.3=<image> (holds all its components) or etcd@v3.6.14=<image>; may be repeated")
 	f.StringVar(&o.metricsAddress, "metrics-address", ":8080", "where metrics are served; 0 for nowhere")
 	f.StringVar(&o.probeAddress, "health-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
-	f.IntVar(&o.workers, "workers", 16, "TenantClusters that are worked on at the same time")
+	f.IntVar(&o.workers, "workers", 32, "TenantClusters that are worked on at the same time")
 	f.BoolVar(&o.leaderElection, "leader-elect", true, "let only one of several operators work")
 	f.StringVar(&o.namespace, "leader-namespace", "", "namespace of the leader's lease; that of the operator's pod if empty")
 	f.BoolVar(&o.development, "development", false, "log for people instead of machines")

@@ -33,6 +33,9 @@ func (r *Reconciler) keep(ctx context.Context, tc *v1alpha1.TenantCluster) error
 
 // act does what the plan says, and tells whether anything had to be done.
 func (r *Reconciler) act(ctx context.Context, tc *v1alpha1.TenantCluster, v *vault, p plan.Plan) (changed bool, err error) {
+	if p.Release {
+		return false, r.release(ctx, v)
+	}
 	if changed, err = r.rescue(ctx, v); changed || err != nil {
 		return changed, err
 	}

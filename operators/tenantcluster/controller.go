@@ -87,6 +87,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	p := plan.Decide(obs, r.Config)
 	changed, actErr := r.act(ctx, tc, vault, p)
 	tellErr := r.tell(ctx, tc, p, actErr)
+	measure(tc, obs.Function)
 	if err := errors.Join(actErr, ignoreConflict(tellErr)); err != nil {
 		return reconcile.Result{}, err
 	}

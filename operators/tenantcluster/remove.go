@@ -34,6 +34,7 @@ func (r *Reconciler) remove(ctx context.Context, tc *v1alpha1.TenantCluster) (re
 	if left != "" {
 		return reconcile.Result{RequeueAfter: removePeriod}, r.tellRemoving(ctx, tc, left)
 	}
+	forget(tc)
 	before := tc.DeepCopy()
 	controllerutil.RemoveFinalizer(tc, Finalizer)
 	return reconcile.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, tc, client.MergeFrom(before)))
@@ -45,12 +46,13 @@ func (r *Reconciler) clear(ctx context.Context, tc *v1alpha1.TenantCluster) (str
 	if err != nil {
 		return "", err
 	}
-	for _, s := range v.secrets {
-		if s.Namespace == tc.Namespace || controllerutil.ContainsFinalizer(s, keepFinalizer) {
-			if err := r.drop(ctx, s); err != nil {
-				return "", err
-			}
+	if kubeconfig := v.secrets[plan.Admin]; kubeconfig != nil {
+		if err := r.drop(ctx, kubeconfig); err != nil {
+			return "", err
 		}
+	}
+	if err := r.release(ctx, v); err != nil {
+		return "", err
 	}
 	if left, err := r.clearNamespace(ctx, plan.Namespace(tc)); left != "" || err != nil {
 		return left, err

@@ -31,6 +31,7 @@ func TestOnAPIServer(t *testing.T) {
 	t.Run("refusals", func(t *testing.T) { refusals(t, c) })
 	t.Run("objects come back", func(t *testing.T) { comesBack(t, c) })
 	t.Run("at rest nothing is written", func(t *testing.T) { rests(t, c) })
+	t.Run("a namespace that was deleted by hand is made anew", func(t *testing.T) { namespaceComesBack(t, c) })
 	t.Run("delete leaves nothing", func(t *testing.T) { leavesNothing(t, c) })
 }
 
@@ -237,6 +238,28 @@ func written(t *testing.T, o client.Object) string {
 		t.Fatal(err)
 	}
 	return string(raw)
+}
+
+func namespaceComesBack(t *testing.T, c client.Client) {
+	_, namespace := create(t, c, "one")
+	ns := &corev1.Namespace{}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: namespace}, ns); err != nil {
+		t.Fatal(err)
+	}
+	before := ns.UID
+	if err := c.Delete(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		now := &corev1.Namespace{}
+		if err := c.Get(t.Context(), client.ObjectKey{Name: namespace}, now); err != nil {
+			return err.Error()
+		}
+		if now.UID == before {
+			return "the old namespace is still there"
+		}
+		return missing(t, c, made(namespace))
+	})
 }
 
 func leavesNothing(t *testing.T, c client.Client) {

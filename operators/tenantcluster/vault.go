@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -185,7 +186,7 @@ func (r *Reconciler) issue(ctx context.Context, tc *v1alpha1.TenantCluster, v *v
 
 func (r *Reconciler) make(v *vault, request plan.Request, p plan.Plan) (map[string][]byte, error) {
 	if kept := v.secrets[request.Name+keptSuffix]; kept != nil && request.Kind != plan.Leaf {
-		return kept.Data, nil
+		return maps.Clone(kept.Data), nil
 	}
 	switch request.Kind {
 	case plan.SigningKey:
@@ -296,8 +297,20 @@ func (r *Reconciler) rescue(ctx context.Context, v *vault) (changed bool, err er
 	return changed, nil
 }
 
+// release lets all Secrets go that are kept against deletion.
+func (r *Reconciler) release(ctx context.Context, v *vault) error {
+	for _, s := range v.secrets {
+		if controllerutil.ContainsFinalizer(s, keepFinalizer) {
+			if err := r.drop(ctx, s); err != nil {
+				return fmt.Errorf("releasing Secret %s: %w", client.ObjectKeyFromObject(s), err)
+			}
+		}
+	}
+	return nil
+}
+
 func copyOf(s *corev1.Secret) *corev1.Secret {
-	kept := &corev1.Secret{Type: s.Type, Data: s.Data, Immutable: s.Immutable}
-	kept.Name, kept.Namespace, kept.Labels = s.Name+keptSuffix, s.Namespace, s.Labels
+	kept := &corev1.Secret{Type: s.Type, Data: maps.Clone(s.Data), Immutable: s.Immutable} // s is the cache's
+	kept.Name, kept.Namespace, kept.Labels = s.Name+keptSuffix, s.Namespace, maps.Clone(s.Labels)
 	return kept
 }

@@ -49,10 +49,31 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 		return err
 	}
 	c.Images[component.MasterOperator] = image.ImageRef()
-	return r.Step("Metapilot installed", "", func() (string, error) { return "", apply(ctx, c) })
+	return r.Step("Metapilot installed", "", func() (said string, err error) {
+		policies, err := policyServed(ctx, c)
+		if err != nil {
+			return "", err
+		}
+		manifests := operator
+		if policies {
+			manifests = policy + "---\n" + operator
+		} else {
+			said = "no MutatingAdmissionPolicy v1 here (Kubernetes 1.36 has it): a new size restarts pods"
+		}
+		return said, apply(ctx, c, manifests)
+	})
 }
 
-func apply(ctx context.Context, c *cluster.Cluster) error {
+// policyServed asks whether the cluster knows the kind that sizes pods at their birth.
+func policyServed(ctx context.Context, c *cluster.Cluster) (bool, error) {
+	out, err := c.Kubectl(ctx, "get", "--raw", "/apis/admissionregistration.k8s.io/v1").Output()
+	if err != nil {
+		return false, fmt.Errorf("asking for the kinds of admissionregistration.k8s.io/v1: %w", err)
+	}
+	return strings.Contains(string(out), `"mutatingadmissionpolicies"`), nil
+}
+
+func apply(ctx context.Context, c *cluster.Cluster, manifests string) error {
 	crds, err := readKinds()
 	if err != nil {
 		return err
@@ -63,11 +84,11 @@ func apply(ctx context.Context, c *cluster.Cluster) error {
 	if err := kubectl(ctx, c, "wait", "--for=condition=Established", "crd/tenantclusters.metapilot.io", "--timeout=30s"); err != nil {
 		return err
 	}
-	manifests, err := c.Render(policy + "---\n" + operator)
+	rendered, err := c.Render(manifests)
 	if err != nil {
 		return err
 	}
-	if err := c.Apply(ctx, Namespace, manifests); err != nil {
+	if err := c.Apply(ctx, Namespace, rendered); err != nil {
 		return err
 	}
 	return kubectl(ctx, c, "--namespace", Namespace, "rollout", "status", "deployment/master-operator", "--timeout=90s")

@@ -23,7 +23,7 @@ const (
 func Decide(o Observed, c Config) Plan {
 	p := Plan{Namespace: Namespace(o.Tenant), Issue: toIssue(o), Endpoint: endpoint(o)}
 	if o.Terminating {
-		p.Issue = nil
+		p.Issue, p.Release = nil, true
 		p.Status = status(o, p, fault{"NamespaceTerminating", "somebody removes the namespace " + p.Namespace + "; its tenant is made anew when it is gone"})
 		p.Recheck = repairPeriod
 		return p

@@ -85,6 +85,7 @@ type Member struct {
 // Plan is what to do.
 type Plan struct {
 	Namespace string
+	Release   bool            // the namespace goes, so nothing in it is held back
 	Issue     []Request       // credentials to make or to replace, authorities first
 	Objects   []metav1.Object // what has to be there, in the order of applying
 	Unwanted  []metav1.Object // what must not be there any more
