@@ -42,6 +42,7 @@ func Start(t testing.TB, o Options) *Env {
 	env := &Env{Environment: envtest.Environment{
 		BinaryAssetsDirectory: folder, CRDDirectoryPaths: o.CRDs, ErrorIfCRDPathMissing: true,
 	}}
+	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16") // envtest's own has room for 254 Services
 	if env.Config, err = env.Environment.Start(); err != nil {
 		t.Fatalf("starting etcd and kube-apiserver from %s: %v", folder, err)
 	}
