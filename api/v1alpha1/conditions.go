@@ -18,6 +18,8 @@ const (
 	ControlPlaneComponentsHealthyCondition = "ControlPlaneComponentsHealthy"
 	// KubeconfigReadyCondition: the Secret with the administrator's kubeconfig is written.
 	KubeconfigReadyCondition = "KubeconfigReady"
+	// SizeAppliedCondition: every running pod has the size that was decided for it.
+	SizeAppliedCondition = "SizeApplied"
 	// RollingOutCondition: some pods are of an older template.
 	RollingOutCondition = "RollingOut"
 )

@@ -181,12 +181,11 @@ type Network struct {
 
 // Etcd is the store of a tenant.
 type Etcd struct {
-	// Version of etcd, such as v3.6.14. It may be raised within 3.6 and never lowered.
+	// Version of etcd, such as v3.6.14. It may change within 3.6.
 	//
 	// +kubebuilder:default=v3.6.14
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^v3[.]6[.][0-9]+$')",message="write a version of etcd 3.6 with a leading v, such as v3.6.14"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^v3[.]6[.][0-9]+$') || !oldSelf.matches('^v3[.]6[.][0-9]+$') || int(self.split('.')[2]) >= int(oldSelf.split('.')[2])",message="etcd.version cannot go down: write the present version or a newer one"
 	Version string `json:"version,omitempty"`
 	// Members is the number of members: 1, or 3 to survive the loss of one. It cannot be changed.
 	//
@@ -248,7 +247,7 @@ type Arg struct {
 
 // Certificates says how long certificates are valid.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || duration(self.renewBefore) < duration(self.leafValidity)",message="certificates.renewBefore must be shorter than certificates.leafValidity"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || (duration(self.renewBefore) >= duration('10m') && duration(self.renewBefore).getSeconds() * 3 <= duration(self.leafValidity).getSeconds() * 2)",message="certificates.renewBefore: write at least 10m and at most two thirds of certificates.leafValidity"
 type Certificates struct {
 	// LeafValidity is how long a certificate that is no authority is valid, from 1h to 8760h (one year).
 	//
@@ -302,6 +301,9 @@ type Resources struct {
 }
 
 // Amounts of resources. What is left out stays as the preset has it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('10m')) >= 0",message="cpu: write at least 10m"
+// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('32Mi')) >= 0",message="memory: write at least 32Mi"
 type Amounts struct {
 	// CPU in cores, such as 500m.
 	//

@@ -6,16 +6,13 @@ import (
 	"fmt"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -60,12 +57,8 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	tenants, err := tenantObjects()
-	if err != nil {
-		return nil, err
-	}
 	m, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Cache: cache.Options{ByObject: tenants, DefaultTransform: cache.TransformStripManagedFields()},
+		Scheme: scheme, Cache: cache.Options{ByObject: tenantcluster.Cached(), DefaultTransform: cache.TransformStripManagedFields()},
 		Metrics: metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probeAddress,
 		LeaderElection: o.leaderElection, LeaderElectionID: tenantcluster.Owner, LeaderElectionNamespace: o.namespace,
 		LeaderElectionReleaseOnCancel: true,
@@ -74,17 +67,4 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	return m, errors.Join(m.AddHealthzCheck("ping", healthz.Ping), m.AddReadyzCheck("ping", healthz.Ping))
-}
-
-// tenantObjects narrows the caches to what belongs to tenants: the meta cluster may hold far more.
-func tenantObjects() (map[client.Object]cache.ByObject, error) {
-	ours, err := labels.NewRequirement(v1alpha1.TenantLabel, selection.Exists, nil)
-	if err != nil {
-		return nil, err
-	}
-	narrowed := map[client.Object]cache.ByObject{}
-	for _, object := range tenantcluster.Watched() {
-		narrowed[object] = cache.ByObject{Label: labels.NewSelector().Add(*ours)}
-	}
-	return narrowed, nil
 }

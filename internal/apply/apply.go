@@ -39,8 +39,9 @@ func (a Applier) Apply(ctx context.Context, wanted client.Object) (changed bool,
 	if live != nil && includes(live, want.Object) {
 		return false, nil
 	}
-	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
-	if apierrors.IsInvalid(err) && live != nil {
+	sent := want.DeepCopy() // the answer comes back in what was sent
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(sent), client.FieldOwner(a.Owner), client.ForceOwnership)
+	if live != nil && (apierrors.IsInvalid(err) || err == nil && !includes(sent.Object, want.Object)) {
 		err = a.overwrite(ctx, live, want)
 	}
 	if err != nil {
@@ -49,10 +50,11 @@ func (a Applier) Apply(ctx context.Context, wanted client.Object) (changed bool,
 	return true, nil
 }
 
-// overwrite puts what is wanted in the place of what somebody wrote. Server-side apply leaves list elements of others beside ours, which may
-// then not go together: two ports of one name.
+// overwrite puts what is wanted in the place of what somebody wrote. Server-side apply leaves list elements of others beside ours: a port of the
+// same name, which it then refuses, or another container, which it takes.
 func (a Applier) overwrite(ctx context.Context, live map[string]any, want *unstructured.Unstructured) error {
 	whole := &unstructured.Unstructured{Object: overlay(live, want.Object).(map[string]any)}
+	whole.SetResourceVersion("") // ours, whatever was written meanwhile
 	return a.Client.Update(ctx, whole, client.FieldOwner(a.Owner))
 }
 

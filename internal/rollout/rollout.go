@@ -14,7 +14,8 @@ import (
 type Member struct {
 	Name     string
 	Outdated bool // it has to be restarted to get what it should have
-	Healthy  bool
+	Healthy  bool // it is known to serve
+	Broken   bool // it is known not to serve; neither is what nobody could ask
 	Leader   bool
 	Ending   bool // it is being replaced already
 }
@@ -26,7 +27,8 @@ type Step struct {
 	Wait       string // why nothing may be restarted now, in words for the user
 }
 
-// Next returns the next step.
+// Next returns the next step. A broken member is restarted whatever the others do: it serves nobody, and what would mend it may be waiting for
+// the restart. One that may serve is restarted only while all others are known to.
 func Next(members []Member) Step {
 	candidates := inOrder(members)
 	if len(candidates) == 0 {
@@ -37,12 +39,11 @@ func Next(members []Member) Step {
 		switch {
 		case m.Ending:
 			return Step{Wait: fmt.Sprintf("waiting for %s, which is being replaced", m.Name)}
-		case m.Name != next.Name && !m.Healthy:
-			// A broken one that is up to date may be catching up; to restart another now could cost the quorum.
+		case m.Name != next.Name && !m.Healthy && !next.Broken:
 			return Step{Wait: fmt.Sprintf("waiting for %s to be healthy before %s is restarted", m.Name, next.Name)}
 		}
 	}
-	return Step{Restart: next.Name, MoveLeader: next.Leader && len(members) > 1}
+	return Step{Restart: next.Name, MoveLeader: next.Leader && !next.Broken && len(members) > 1}
 }
 
 // inOrder are the outdated members: broken ones first, then followers, then the leader; by name among equals.
@@ -56,7 +57,7 @@ func inOrder(members []Member) []Member {
 
 func rank(m Member) int {
 	switch {
-	case !m.Healthy:
+	case m.Broken:
 		return 0
 	case !m.Leader:
 		return 1

@@ -19,8 +19,8 @@ func TestEveryMemberIsRestartedOnceAndTheQuorumStays(t *testing.T) {
 		leader := r.IntN(size)
 		members[leader].Leader = true
 		if size > 1 && r.IntN(2) == 0 {
-			members[(leader+1)%size].Healthy = false
-			members[(leader+1)%size].Outdated = true
+			broken := &members[(leader+1)%size]
+			broken.Healthy, broken.Broken, broken.Outdated = false, true, true
 		}
 		for range 2 * size {
 			step := Next(members)
@@ -50,16 +50,22 @@ func restart(t *testing.T, seed uint64, members []Member, step Step) {
 		case m.Leader && !step.MoveLeader && len(members) > 1:
 			t.Errorf("seed %d: the leader is restarted while it leads", seed)
 		default:
-			m.Outdated, m.Healthy = false, true
+			m.Outdated, m.Healthy, m.Broken = false, true, false
 		}
 	}
 	if len(members) > 1 && serving < len(members)/2+1 {
 		t.Errorf("seed %d: restarting %s leaves %d of %d serving", seed, step.Restart, serving, len(members))
 	}
 	if step.MoveLeader {
-		for i := range members {
-			members[i].Leader = members[i].Name != step.Restart && !members[i].Leader && i == (indexOf(members, step.Restart)+1)%len(members)
-		}
+		moveLeader(members, step.Restart)
+	}
+}
+
+// moveLeader has the next member lead.
+func moveLeader(members []Member, from string) {
+	next := (indexOf(members, from) + 1) % len(members)
+	for i := range members {
+		members[i].Leader = i == next
 	}
 }
 
@@ -76,10 +82,25 @@ func TestNothingIsRestartedWhile(t *testing.T) {
 	for why, members := range map[string][]Member{
 		"another one is being replaced": {{Name: "a", Outdated: true, Healthy: true}, {Name: "b", Ending: true}, {Name: "c", Healthy: true, Leader: true}},
 		"another one is not healthy":    {{Name: "a", Outdated: true, Healthy: true}, {Name: "b"}, {Name: "c", Healthy: true, Leader: true}},
-		"two are broken":                {{Name: "a", Outdated: true}, {Name: "b", Outdated: true}, {Name: "c", Healthy: true, Leader: true}},
+		"nobody could be asked":         {{Name: "a", Outdated: true}, {Name: "b", Outdated: true}, {Name: "c", Outdated: true}},
 	} {
 		if step := Next(members); step.Restart != "" || step.Wait == "" {
 			t.Errorf("while %s: %+v", why, step)
 		}
+	}
+}
+
+// All were born broken, by a wrong flag say, and the flag is mended: without a quorum to lose they are restarted one after the other.
+func TestBornBrokenIsMended(t *testing.T) {
+	members := []Member{{Name: "a", Outdated: true, Broken: true}, {Name: "b", Outdated: true, Broken: true}, {Name: "c", Outdated: true, Broken: true}}
+	for range members {
+		step := Next(members)
+		if step.Restart == "" {
+			t.Fatalf("stuck: %+v with %+v", step, members)
+		}
+		members[indexOf(members, step.Restart)].Outdated = false // and still broken: there is no quorum yet
+	}
+	if step := Next(members); step != (Step{}) {
+		t.Errorf("all are up to date, and still %+v", step)
 	}
 }

@@ -36,23 +36,21 @@ func (r *Reconciler) act(ctx context.Context, tc *v1alpha1.TenantCluster, v *vau
 	if p.Release {
 		return false, r.release(ctx, v)
 	}
-	if changed, err = r.rescue(ctx, v); changed || err != nil {
-		return changed, err
+	for _, repair := range []func(context.Context, *v1alpha1.TenantCluster, *vault) (bool, error){r.rescue, r.mark} {
+		if changed, err = repair(ctx, tc, v); changed || err != nil {
+			return changed, err
+		}
 	}
 	if len(p.Objects) > 0 { // the namespace comes first, everything else lies in it
 		if changed, err = r.apply(ctx, p.Objects[:1]); err != nil {
 			return changed, err
 		}
 	}
-	if err := r.issue(ctx, tc, v, p); err != nil {
-		return true, err
-	}
-	if err := r.publish(ctx, tc, p.Endpoint); err != nil {
-		return true, err
-	}
-	applied, err := r.apply(ctx, p.Objects)
+	problem := errors.Join(r.issue(ctx, tc, v, p), r.publish(ctx, tc, p.Endpoint))
+	applied, applyErr := r.apply(ctx, p.Objects)
 	removed, removeErr := r.prune(ctx, p.Unwanted)
-	return changed || applied || removed || len(p.Issue) > 0, errors.Join(err, removeErr, r.resize(ctx, p), r.restart(ctx, tc, v, p))
+	problem = errors.Join(problem, applyErr, removeErr, r.resize(ctx, p), r.restart(ctx, tc, v, p))
+	return changed || applied || removed || len(p.Issue) > 0, problem
 }
 
 func (r *Reconciler) apply(ctx context.Context, objects []metav1.Object) (changed bool, problem error) {
@@ -123,5 +121,6 @@ func (r *Reconciler) restart(ctx context.Context, tc *v1alpha1.TenantCluster, v 
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Restart.Pod}}
 	ctrl.LoggerFrom(ctx).Info("Restarting etcd member", "pod", pod.Name, "reason", p.Restart.Reason)
-	return client.IgnoreNotFound(r.Client.Delete(ctx, pod))
+	uid := types.UID(p.Restart.UID) // not the one that has come since
+	return client.IgnoreNotFound(r.Client.Delete(ctx, pod, client.Preconditions{UID: &uid}))
 }

@@ -9,10 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -57,6 +60,17 @@ func Watched() []client.Object {
 		&corev1.Namespace{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Secret{}, &corev1.Pod{},
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &policyv1.PodDisruptionBudget{},
 	}
+}
+
+// Cached narrows the cache to what belongs to tenants: the meta cluster may hold far more.
+func Cached() map[client.Object]cache.ByObject {
+	ours, err := labels.Parse(v1alpha1.TenantLabel) // it exists
+	utilruntime.Must(err)
+	narrowed := map[client.Object]cache.ByObject{}
+	for _, object := range Watched() {
+		narrowed[object] = cache.ByObject{Label: ours}
+	}
+	return narrowed
 }
 
 // tenantOf finds the TenantCluster of an object by its labels.

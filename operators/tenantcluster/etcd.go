@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -18,8 +20,16 @@ import (
 // etcdIdentity is who the operator is towards a tenant's etcd; like its other identities it is written nowhere.
 var etcdIdentity = pki.Request{CommonName: "metapilot-operator", Client: true, Validity: identityValidity}
 
+const (
+	memberLimit = 2 * time.Second
+	// maxLag, in entries of the log: a member further behind is catching up, and does not count when another is to be restarted.
+	maxLag = 1000
+)
+
 // askMembers asks each etcd member how it is. A member that does not answer is not healthy.
 func (r *Reconciler) askMembers(ctx context.Context, tc *v1alpha1.TenantCluster, v *vault) []plan.Member {
+	ctx, cancel := context.WithTimeout(ctx, memberLimit)
+	defer cancel()
 	trust, err := r.identify(v, plan.EtcdClientCA, etcdIdentity)
 	if err != nil {
 		return nil
@@ -54,7 +64,12 @@ func askMember(ctx context.Context, pod string, config clientv3.Config) plan.Mem
 		return m
 	}
 	m.Leader, m.DBSize = status.Leader == status.Header.MemberId, status.DbSize
-	m.Healthy = status.Leader != 0 && len(status.Errors) == 0 && !status.IsLearner
+	m.Healthy = status.Leader != 0 && !status.IsLearner && status.RaftIndex-status.RaftAppliedIndex < maxLag
+	for _, said := range status.Errors {
+		if strings.Contains(said, "alarm") {
+			m.Alarm = said
+		}
+	}
 	return m
 }
 

@@ -85,39 +85,61 @@ func server(e *v1alpha1.Endpoint) string {
 	return "https://" + net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 }
 
+// Names in the administrator's kubeconfig.
+const (
+	kubeconfigCluster = "tenant"
+	kubeconfigUser    = "admin"
+)
+
 // kubeconfig is that of the tenant's administrator.
 func kubeconfig(at *v1alpha1.Endpoint, ca []byte, pair pki.Pair) ([]byte, error) {
-	const name = "tenant"
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: server(at), CertificateAuthorityData: ca}
-	config.AuthInfos["admin"] = &clientcmdapi.AuthInfo{ClientCertificateData: pair.Cert, ClientKeyData: pair.Key}
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: "admin"}
-	config.CurrentContext = name
+	config.Clusters[kubeconfigCluster] = &clientcmdapi.Cluster{Server: server(at), CertificateAuthorityData: ca}
+	config.AuthInfos[kubeconfigUser] = &clientcmdapi.AuthInfo{ClientCertificateData: pair.Cert, ClientKeyData: pair.Key}
+	config.Contexts[kubeconfigCluster] = &clientcmdapi.Context{Cluster: kubeconfigCluster, AuthInfo: kubeconfigUser}
+	config.CurrentContext = kubeconfigCluster
 	return clientcmd.Write(*config)
 }
 
 // bootstrap makes the roles that the tenant does not bring along: of the administrator, of its API servers towards kubelets, of the operator.
+// What is there already gets the rules and subjects of today.
 func bootstrap(ctx context.Context, root *tenant) error {
-	roles := root.RbacV1()
-	_, err := roles.ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: operatorRole}, Rules: operatorRules}, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
+	roles, update := root.RbacV1(), metav1.UpdateOptions{FieldManager: Owner}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: operatorRole}, Rules: operatorRules}
+	_, err := roles.ClusterRoles().Create(ctx, role, metav1.CreateOptions{FieldManager: Owner})
+	if apierrors.IsAlreadyExists(err) {
+		_, err = roles.ClusterRoles().Update(ctx, role, update)
+	}
+	if err != nil {
 		return err
 	}
-	for _, b := range []struct{ name, role, kind, subject string }{
-		{adminBinding, "cluster-admin", rbacv1.GroupKind, plan.AdminGroup},
-		{kubeletBinding, "system:kubelet-api-admin", rbacv1.UserKind, plan.KubeletUser},
-		{operatorRole, operatorRole, rbacv1.UserKind, probeIdentity.CommonName},
-	} {
-		_, err := roles.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: b.name},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: b.role},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: b.kind, Name: b.subject}},
-		}, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
+	for _, b := range bindings {
+		_, err := roles.ClusterRoleBindings().Create(ctx, b.binding(), metav1.CreateOptions{FieldManager: Owner})
+		if apierrors.IsAlreadyExists(err) {
+			_, err = roles.ClusterRoleBindings().Update(ctx, b.binding(), update)
+		}
+		if err != nil {
 			return fmt.Errorf("binding %s: %w", b.role, err)
 		}
 	}
 	return nil
+}
+
+// grant binds a subject to a role.
+type grant struct{ name, role, kind, subject string }
+
+var bindings = []grant{
+	{adminBinding, "cluster-admin", rbacv1.GroupKind, plan.AdminGroup},
+	{kubeletBinding, "system:kubelet-api-admin", rbacv1.UserKind, plan.KubeletUser},
+	{operatorRole, operatorRole, rbacv1.UserKind, probeIdentity.CommonName},
+}
+
+func (g grant) binding() *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: g.name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: g.role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: g.kind, Name: g.subject}},
+	}
 }
 
 // operatorRules are what the canary needs.

@@ -19,7 +19,7 @@ func (r *Reconciler) observe(ctx context.Context, tc *v1alpha1.TenantCluster) (p
 	if err != nil {
 		return obs, nil, err
 	}
-	obs.Credentials = v.credentials(obs.Now)
+	obs.Credentials = v.credentials(tc, obs.Now)
 	for _, look := range []func(context.Context, *plan.Observed) error{
 		r.observeNamespace, r.observeService, r.observeDeployments, r.observeEtcd, r.observePods,
 	} {
@@ -27,9 +27,7 @@ func (r *Reconciler) observe(ctx context.Context, tc *v1alpha1.TenantCluster) (p
 			return obs, nil, err
 		}
 	}
-	if obs.Deployments[plan.APIServer].Ready > 0 {
-		obs.Function = r.try(ctx, tc, v)
-	}
+	obs.Function = r.try(ctx, obs, v)
 	return obs, v, nil
 }
 
@@ -98,7 +96,7 @@ func (r *Reconciler) observePods(ctx context.Context, obs *plan.Observed) error 
 
 func podOf(p *corev1.Pod, component string) plan.Pod {
 	pod := plan.Pod{
-		Name: p.Name, Component: component, Hash: p.Annotations[plan.HashAnnotation], Terminating: !p.DeletionTimestamp.IsZero(),
+		Name: p.Name, Component: component, UID: string(p.UID), Hash: p.Annotations[plan.HashAnnotation], Terminating: !p.DeletionTimestamp.IsZero(),
 		Why: whyNotReady(p),
 	}
 	for _, c := range p.Status.Conditions {

@@ -3,7 +3,9 @@ package tenantcluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -27,14 +29,27 @@ const (
 	canaryKey  = "nonce"
 )
 
-// try uses the tenant as a user does, through its own endpoint, and asks etcd's members. What fails is a finding, not an error.
-func (r *Reconciler) try(ctx context.Context, tc *v1alpha1.TenantCluster, v *vault) plan.Function {
-	if tc.Spec.ControlPlaneEndpoint == nil {
-		return plan.Function{}
+// try uses the tenant as a user does, through its own endpoint, once an API server is ready; and asks etcd's members once one runs, beside it:
+// a member that does not answer takes no time from the canary. What fails is a finding, not an error.
+func (r *Reconciler) try(ctx context.Context, obs plan.Observed, v *vault) plan.Function {
+	var members []plan.Member
+	var work sync.WaitGroup
+	if slices.ContainsFunc(obs.Pods, func(p plan.Pod) bool { return p.Component == plan.Etcd && p.Running }) {
+		work.Go(func() { members = r.askMembers(ctx, obs.Tenant, v) })
 	}
+	var f plan.Function
+	if obs.Deployments[plan.APIServer].Ready > 0 && obs.Tenant.Spec.ControlPlaneEndpoint != nil {
+		f = r.use(ctx, obs.Tenant, v)
+	}
+	work.Wait()
+	f.Members = members
+	return f
+}
+
+func (r *Reconciler) use(ctx context.Context, tc *v1alpha1.TenantCluster, v *vault) plan.Function {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	f := plan.Function{Asked: true, Members: r.askMembers(ctx, tc, v)}
+	f := plan.Function{Asked: true}
 	api, err := r.dial(tc, v, probeIdentity)
 	if err != nil {
 		f.Fault = err.Error()

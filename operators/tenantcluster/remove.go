@@ -37,7 +37,7 @@ func (r *Reconciler) remove(ctx context.Context, tc *v1alpha1.TenantCluster) (re
 	forget(tc)
 	before := tc.DeepCopy()
 	controllerutil.RemoveFinalizer(tc, Finalizer)
-	return reconcile.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, tc, client.MergeFrom(before)))
+	return reconcile.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, tc, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }
 
 // clear says what is left; empty if nothing is.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -30,6 +31,7 @@ func TestOnAPIServer(t *testing.T) {
 	c := startOperator(t, env.Config)
 	t.Run("refusals", func(t *testing.T) { refusals(t, c) })
 	t.Run("objects come back", func(t *testing.T) { comesBack(t, c) })
+	t.Run("edited marks and lists", func(t *testing.T) { marksAndLists(t, c) })
 	t.Run("at rest nothing is written", func(t *testing.T) { rests(t, c) })
 	t.Run("a namespace that was deleted by hand is made anew", func(t *testing.T) { namespaceComesBack(t, c) })
 	t.Run("delete leaves nothing", func(t *testing.T) { leavesNothing(t, c) })
@@ -45,7 +47,9 @@ func startOperator(t *testing.T, config *rest.Config) client.Client {
 			t.Fatal(err)
 		}
 	}
-	m, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+	m, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Cache: cache.Options{ByObject: tenantcluster.Cached()},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,18 +108,17 @@ func made(namespace string) []client.Object {
 	add(&corev1.ConfigMap{}, "sizing", "kube-controller-manager-kubeconfig", "kube-scheduler-kubeconfig")
 	add(&corev1.Service{}, "etcd", "kube-apiserver")
 	add(&appsv1.StatefulSet{}, "etcd")
-	add(&appsv1.Deployment{}, "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 	return all
 }
 
-func create(t *testing.T, c client.Client, name string) (tc *v1alpha1.TenantCluster, namespace string) {
+func create(t *testing.T, c client.Client) (tc *v1alpha1.TenantCluster, namespace string) {
 	t.Helper()
-	if err := c.Create(t.Context(), minimal(name)); client.IgnoreAlreadyExists(err) != nil {
+	if err := c.Create(t.Context(), minimal("one")); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
 	}
 	tc = &v1alpha1.TenantCluster{}
 	eventually(t, func() string {
-		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, tc); err != nil {
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "one"}, tc); err != nil {
 			return err.Error()
 		}
 		if namespace = tc.Status.Namespace; namespace == "" {
@@ -140,21 +143,15 @@ func missing(t *testing.T, c client.Client, objects []client.Object) string {
 
 // comesBack deletes every object and edits some by hand.
 func comesBack(t *testing.T, c client.Client) {
-	_, namespace := create(t, c, "one")
-	before := &corev1.Secret{}
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "ca"}, before); err != nil {
-		t.Fatal(err)
-	}
+	_, namespace := create(t, c)
+	before := secretOf(t, c, namespace, "ca")
 	for _, o := range made(namespace) {
 		if err := c.Delete(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eventually(t, func() string { return missing(t, c, made(namespace)) })
-	after := &corev1.Secret{}
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "ca"}, after); err != nil {
-		t.Fatal(err)
-	}
+	after := secretOf(t, c, namespace, "ca")
 	if after.UID == before.UID || string(after.Data["tls.key"]) != string(before.Data["tls.key"]) {
 		t.Error("a deleted authority has not come back as it was")
 	}
@@ -182,6 +179,51 @@ func comesBack(t *testing.T, c client.Client) {
 	})
 }
 
+// marksAndLists: an authority without its labels is still the same authority; a container that somebody added to ours goes.
+func marksAndLists(t *testing.T, c client.Client) {
+	_, namespace := create(t, c)
+	before := secretOf(t, c, namespace, "ca")
+	edited := &corev1.Secret{}
+	edit(t, c, namespace, "ca", edited, func() { edited.Labels, edited.Annotations, edited.Finalizers = nil, nil, nil })
+	kubeconfig := &corev1.Secret{}
+	edit(t, c, "default", "one-kubeconfig", kubeconfig, func() {
+		kubeconfig.Data["value"] = []byte("users: [{name: admin, user: {tokenFile: /dev/zero}}]") // nothing outside of it may be read
+	})
+	deployment := &appsv1.StatefulSet{}
+	edit(t, c, namespace, "etcd", deployment, func() {
+		pod := &deployment.Spec.Template.Spec
+		pod.Containers = append(pod.Containers, corev1.Container{Name: "sidecar", Image: "example.org/sidecar"})
+	})
+	eventually(t, func() string {
+		after := secretOf(t, c, namespace, "ca")
+		if after.UID != before.UID || string(after.Data["tls.key"]) != string(before.Data["tls.key"]) {
+			t.Fatal("an authority was replaced because its labels were removed")
+		}
+		if after.Labels["metapilot.io/tenant"] != "one" || len(after.Finalizers) == 0 {
+			return fmt.Sprintf("the authority has labels %v and finalizers %v", after.Labels, after.Finalizers)
+		}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(deployment), deployment); err != nil {
+			return err.Error()
+		}
+		if len(secretOf(t, c, "default", "one-kubeconfig").Data["value"]) < 1000 {
+			return "the kubeconfig is still what was written by hand"
+		}
+		if n := len(deployment.Spec.Template.Spec.Containers); n != 1 {
+			return fmt.Sprintf("the StatefulSet has %d containers", n)
+		}
+		return ""
+	})
+}
+
+func secretOf(t *testing.T, c client.Client, namespace, name string) *corev1.Secret {
+	t.Helper()
+	s := &corev1.Secret{}
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func edit(t *testing.T, c client.Client, namespace, name string, into client.Object, change func()) {
 	t.Helper()
 	eventually(t, func() string {
@@ -198,7 +240,7 @@ func edit(t *testing.T, c client.Client, namespace, name string, into client.Obj
 
 // rests: once all is made, no object of the tenant is written any more; what controllers of the meta cluster say in a status is theirs.
 func rests(t *testing.T, c client.Client) {
-	_, namespace := create(t, c, "one")
+	_, namespace := create(t, c)
 	before := map[string]string{}
 	for round := range 4 {
 		<-time.After(2 * time.Second) // longer than the operator waits before it looks again
@@ -241,7 +283,7 @@ func written(t *testing.T, o client.Object) string {
 }
 
 func namespaceComesBack(t *testing.T, c client.Client) {
-	_, namespace := create(t, c, "one")
+	_, namespace := create(t, c)
 	ns := &corev1.Namespace{}
 	if err := c.Get(t.Context(), client.ObjectKey{Name: namespace}, ns); err != nil {
 		t.Fatal(err)
@@ -263,7 +305,7 @@ func namespaceComesBack(t *testing.T, c client.Client) {
 }
 
 func leavesNothing(t *testing.T, c client.Client) {
-	tc, namespace := create(t, c, "one")
+	tc, namespace := create(t, c)
 	if err := c.Delete(t.Context(), tc); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,9 @@ func TestDeleteLeavesNothing(t *testing.T) {
 			groups = append(groups, string(p.UID))
 		}
 	}
+	if found := tc.groupsOf(groups); len(found) != len(groups) {
+		t.Fatalf("%d cgroups of %d pods were found, so their absence would prove nothing: %v", len(found), len(groups), found)
+	}
 	tc.Kubectl("delete", "tenantcluster", "gone", "--timeout=2m")
 	if left := tc.volumes(t.Context()); len(left) > 0 {
 		t.Errorf("volumes are left: %v", left)

@@ -11,18 +11,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/cert"
 
 	"github.com/metapilot/metapilot/e2e/scenario"
+	"github.com/metapilot/metapilot/internal/pki"
 )
 
 // prober uses the tenant all the time, the way a client with a retry does.
 type prober struct {
-	tc     *tenant
-	stop   context.CancelFunc
-	done   sync.WaitGroup
-	tries  int
-	failed []string // requests that failed twice
+	tc             *tenant
+	stop           context.CancelFunc
+	done           sync.WaitGroup
+	tries, retried int
+	failed         []string // requests that failed, also when tried again
 }
+
+// pauses are those of a client that tries again: three times within two seconds.
+var pauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 1400 * time.Millisecond}
 
 func probe(tc *tenant) *prober {
 	ctx, stop := context.WithCancel(tc.Context())
@@ -30,11 +35,14 @@ func probe(tc *tenant) *prober {
 	p.done.Go(func() {
 		for ctx.Err() == nil {
 			p.tries++
-			if err := p.ask(ctx); err != nil && ctx.Err() == nil {
-				time.Sleep(200 * time.Millisecond)
-				if again := p.ask(ctx); again != nil && ctx.Err() == nil {
-					p.failed = append(p.failed, fmt.Sprintf("%s: %v; again: %v", time.Now().Format(time.TimeOnly), err, again))
-				}
+			err := p.ask(ctx)
+			for i := 0; err != nil && i < len(pauses); i++ {
+				p.retried++
+				time.Sleep(pauses[i])
+				err = p.ask(ctx)
+			}
+			if err != nil && ctx.Err() == nil {
+				p.failed = append(p.failed, fmt.Sprintf("%s: %v", time.Now().Format(time.TimeOnly), err))
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -60,7 +68,7 @@ func (p *prober) mustHaveSeenNoFailure(least int) {
 	p.tc.Helper()
 	p.stop()
 	p.done.Wait()
-	p.tc.Logf("%d requests, %d failed twice", p.tries, len(p.failed))
+	p.tc.Logf("%d requests, %d tried again, %d failed", p.tries, p.retried, len(p.failed))
 	if p.tries < least {
 		p.tc.Errorf("the prober asked only %d times, so it proves little", p.tries)
 	}
@@ -69,14 +77,16 @@ func (p *prober) mustHaveSeenNoFailure(least int) {
 	}
 }
 
-// Two API servers: one of them ends, then the other, and no client that retries notices.
-func TestAPIServerPodIsDeletedUnderLoad(t *testing.T) {
+// Two API servers: one of them ends, then the other, with grace and without, and no client that retries notices.
+func TestAPIServerPodIsKilledUnderLoad(t *testing.T) {
 	tc := newTenant(scenario.New(t), "busy", "  replicas: 2")
 	tc.twoAPIServers()
 	tc.remember("probe")
 	p := probe(tc)
-	for _, pod := range tc.pods(t.Context(), "kube-apiserver") {
-		if err := tc.Client.CoreV1().Pods(tc.namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}); err != nil {
+	for i, pod := range tc.pods(t.Context(), "kube-apiserver") {
+		if i == 0 {
+			tc.kill(pod)
+		} else if err := tc.Client.CoreV1().Pods(tc.namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		tc.Eventually("the pod is gone and another one is ready", usable, func(ctx context.Context) (bool, string) {
@@ -144,8 +154,8 @@ func (tc *tenant) mustServe(version string) {
 func TestDeletedSecretsComeBack(t *testing.T) {
 	tc := newTenant(scenario.New(t), "secret", "")
 	tc.remember("probe")
-	p := probe(tc)
-	for _, name := range []string{"kube-apiserver", "ca", "service-account", "etcd-server"} {
+	pods, p := tc.identities(), probe(tc)
+	for _, name := range []string{"kube-apiserver", "ca", "service-account", "etcd-server", "etcd-client-ca", "etcd-peer-ca"} {
 		secrets := tc.Client.CoreV1().Secrets(tc.namespace)
 		before, err := secrets.Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
@@ -159,8 +169,12 @@ func TestDeletedSecretsComeBack(t *testing.T) {
 			return err == nil && after.UID != before.UID && after.DeletionTimestamp == nil, fmt.Sprint(err)
 		})
 	}
+	time.Sleep(5 * time.Second) // whatever would restart a pod has begun to
 	tc.awaitReady()
 	p.mustHaveSeenNoFailure(20)
+	if after := tc.identities(); after != pods {
+		t.Errorf("secrets that came back changed the pods from %s to %s", pods, after)
+	}
 }
 
 const (
@@ -179,6 +193,9 @@ func (tc *tenant) withoutOperator(do func()) {
 func (tc *tenant) scaleOperator(n int32) {
 	tc.Helper()
 	tc.Kubectl("--namespace", system, "scale", "deployment/"+operator, fmt.Sprintf("--replicas=%d", n))
+	if n == 0 { // killed, not asked to end
+		tc.Kubectl("--namespace", system, "delete", "pods", "-l", "app.kubernetes.io/name="+operator, "--grace-period=0", "--force", "--ignore-not-found")
+	}
 	tc.Eventually(fmt.Sprintf("%d operators run", n), usable, func(ctx context.Context) (bool, string) {
 		pods, err := tc.Client.CoreV1().Pods(system).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + operator, Limit: 10})
 		if err != nil {
@@ -242,28 +259,93 @@ func (tc *tenant) identities() string {
 	return tc.Kubectl("--namespace", tc.namespace, "get", "pods", "--sort-by=.metadata.name", "-o", "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid};{end}")
 }
 
-// Certificates that are about to end are replaced, and no client notices.
+// short is how long a certificate is valid that is forced upon a tenant: long enough that a third of it brings the next one into the pods (the
+// kubelet looks once a minute), short enough to be seen to end.
+const short = 6 * time.Minute
+
+// Certificates that are about to end are replaced, and no client notices, also when the old ones have ended: every server has taken up the new.
 func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
-	tc := newTenant(scenario.New(t), "renewed", "  replicas: 2\n  certificates: {leafValidity: 2h}")
+	tc := newTenant(scenario.New(t), "renewed", "  replicas: 2")
 	tc.twoAPIServers()
 	tc.remember("probe")
-	before := tc.leaves()
-	p := probe(tc)
-	// With almost the whole of a certificate's life as the time before its end, every one of them is due a few minutes after its birth.
-	tc.Kubectl("patch", "tenantcluster", tc.name, "--type=merge", "--patch", `{"spec":{"certificates":{"renewBefore":"1h59m30s"}}}`)
-	tc.Eventually("every certificate is another one", 5*time.Minute, func(context.Context) (bool, string) {
+	pods, p := tc.identities(), probe(tc)
+	forced := tc.forceShortLeaves()
+	ended := time.Now().Add(short)
+	tc.Eventually("every certificate is another one", short, func(context.Context) (bool, string) {
 		var old []string
 		for name, cert := range tc.leaves() {
-			if before[name] == cert {
+			if forced[name] == cert {
 				old = append(old, name)
 			}
 		}
 		return len(old) == 0, fmt.Sprint("still the same: ", old)
 	})
-	tc.Kubectl("patch", "tenantcluster", tc.name, "--type=merge", "--patch", `{"spec":{"certificates":{"renewBefore":null}}}`)
-	time.Sleep(90 * time.Second) // the kubelet brings the new files, and servers take them up
+	time.Sleep(time.Until(ended.Add(30 * time.Second)))
 	tc.awaitReady()
+	tc.remember("after-the-end-of-the-old")
 	p.mustHaveSeenNoFailure(1000)
+	if after := tc.identities(); after != pods {
+		t.Errorf("renewal changed the pods from %s to %s", pods, after)
+	}
+}
+
+// forceShortLeaves replaces every certificate of the tenant by one of its own authority that ends soon, and returns them.
+func (tc *tenant) forceShortLeaves() map[string]string {
+	tc.Helper()
+	secrets := tc.Client.CoreV1().Secrets(tc.namespace)
+	forced := map[string]string{}
+	for name := range tc.leaves() {
+		s, err := secrets.Get(tc.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			tc.Fatal(err)
+		}
+		pair, err := tc.authorityOf(s).Issue(requestOf(tc, s.Data[corev1.TLSCertKey]), time.Now())
+		if err != nil {
+			tc.Fatal(err)
+		}
+		s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey] = pair.Cert, pair.Key
+		if _, err := secrets.Update(tc.Context(), s, metav1.UpdateOptions{}); err != nil {
+			tc.Fatal(err)
+		}
+		forced[name] = string(pair.Cert)
+	}
+	return forced
+}
+
+// authorityOf finds the authority that has signed the certificate of a Secret.
+func (tc *tenant) authorityOf(leaf *corev1.Secret) *pki.Authority {
+	tc.Helper()
+	for _, name := range []string{"ca", "front-proxy-ca", "etcd-client-ca", "etcd-peer-ca"} {
+		s, err := tc.Client.CoreV1().Secrets(tc.namespace).Get(tc.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			tc.Fatal(err)
+		}
+		a, err := pki.ParseAuthority(pki.Pair{Cert: s.Data[corev1.TLSCertKey], Key: s.Data[corev1.TLSPrivateKeyKey]})
+		if err != nil {
+			tc.Fatal(err)
+		}
+		if a.Check(leaf.Data[corev1.TLSCertKey], time.Now()) == nil {
+			return a
+		}
+	}
+	tc.Fatalf("no authority of the tenant has signed %s", leaf.Name)
+	return nil
+}
+
+// requestOf asks for the same certificate, valid for a short time.
+func requestOf(tc *tenant, raw []byte) pki.Request {
+	tc.Helper()
+	certs, err := cert.ParseCertsPEM(raw)
+	if err != nil {
+		tc.Fatal(err)
+	}
+	r := pki.Request{
+		CommonName: certs[0].Subject.CommonName, Organizations: certs[0].Subject.Organization, Hosts: certs[0].DNSNames, Client: true, Validity: short,
+	}
+	for _, ip := range certs[0].IPAddresses {
+		r.Hosts = append(r.Hosts, ip.String())
+	}
+	return r
 }
 
 // leaves are the certificates of the tenant by name.

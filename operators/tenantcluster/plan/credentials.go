@@ -97,6 +97,11 @@ func credentials(o Observed) []Request {
 	return all
 }
 
+// Requests are the credentials of a tenant whose Secrets are there or will be, whatever is known of its address yet.
+func Requests(t *v1alpha1.TenantCluster) []Request {
+	return credentials(Observed{Tenant: t, Address: "0.0.0.0", NodePort: 1})
+}
+
 func authority(t *v1alpha1.TenantCluster, name string) Request {
 	return Request{Name: name, Kind: Authority, CommonName: t.Name + " " + name, Validity: authorityValidity}
 }
@@ -167,10 +172,10 @@ func whyIssue(o Observed, r Request) (why string, renewal bool) {
 	switch {
 	case !there:
 		return "it is missing", false
+	case r.Kind != Leaf: // an authority is never replaced: all that it signed would fall with it; see brokenAuthority
+		return "", false
 	case have.Fault != "":
 		return have.Fault, false
-	case r.Kind != Leaf: // an authority is never replaced while it can be used: all that it signed would fall with it
-		return "", false
 	case have.Request != r.Key():
 		return "it was made for something else", true
 	}
@@ -178,6 +183,41 @@ func whyIssue(o Observed, r Request) (why string, renewal bool) {
 		return fmt.Sprintf("it ends in %s", left.Round(time.Second)), true
 	}
 	return "", false
+}
+
+// brokenAuthority names an authority or signing key that cannot be used. Only a person can say that all that hangs on it may go.
+func brokenAuthority(o Observed) fault {
+	for _, r := range credentials(o) {
+		if have, there := o.Credentials[r.Name]; there && r.Kind != Leaf && have.Fault != "" {
+			return fault{"AuthorityBroken", fmt.Sprintf("Secret %s in %s cannot be used (%s): restore it from a backup; or remove its finalizer and delete it, and every certificate, kubeconfig and token of the tenant is made anew",
+				r.Name, Namespace(o.Tenant), have.Fault)}
+		}
+	}
+	return fault{}
+}
+
+// trusted is whether all authorities and signing keys that the program rests on are known: without them its template would be another one.
+func trusted(o Observed, p program) bool {
+	for _, r := range credentials(o) {
+		if r.Kind != Leaf && o.Credentials[r.Name].Digest == "" {
+			for _, secret := range p.secrets {
+				if signerOf(o, secret) == r.Name {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// signerOf is the authority of a Secret; of an authority or signing key itself.
+func signerOf(o Observed, secret string) string {
+	for _, r := range credentials(o) {
+		if r.Name == secret && r.Kind == Leaf {
+			return r.Signer
+		}
+	}
+	return secret
 }
 
 // renewBefore is a third of a certificate's own validity unless the spec says otherwise, so that a shorter one that was forced upon us is

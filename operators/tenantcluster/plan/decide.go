@@ -24,7 +24,7 @@ func Decide(o Observed, c Config) Plan {
 	p := Plan{Namespace: Namespace(o.Tenant), Issue: toIssue(o), Endpoint: endpoint(o)}
 	if o.Terminating {
 		p.Issue, p.Release = nil, true
-		p.Status = status(o, p, fault{"NamespaceTerminating", "somebody removes the namespace " + p.Namespace + "; its tenant is made anew when it is gone"})
+		p.Status = status(o, c, p, fault{"NamespaceTerminating", "somebody removes the namespace " + p.Namespace + "; its tenant is made anew when it is gone"})
 		p.Recheck = repairPeriod
 		return p
 	}
@@ -33,15 +33,15 @@ func Decide(o Observed, c Config) Plan {
 	p.Unwanted = unwantedBudgets(o.Tenant)
 	p.Resize = resizes(o, c)
 	p.Restart = restart(o)
-	p.Status = status(o, p, wrong)
+	p.Status = status(o, c, p, wrong)
 	p.Recheck = recheck(o, p)
 	return p
 }
 
-// recheck: while the tenant's API cannot be asked, only what happens in the meta cluster can change anything, and wakes the operator.
+// recheck: while nothing of the tenant can be asked, only what happens in the meta cluster can change anything, and wakes the operator.
 func recheck(o Observed, p Plan) time.Duration {
 	wait := nextRenewal(o)
-	if o.Function.Asked {
+	if o.Function.Asked || len(o.Function.Members) > 0 {
 		wait = min(wait, askAgain(p.Status))
 	}
 	return wait
@@ -89,6 +89,24 @@ func resizes(o Observed, c Config) []Resize {
 	return all
 }
 
+// heldSizes says of the running pods that cannot get their size in place, why; they get it when they are made anew.
+func heldSizes(o Observed, c Config) []string {
+	var all []string
+	for _, pod := range o.Pods {
+		want := EffectiveSize(o.Tenant, pod.Component)
+		if c.SizeInTemplate || pod.Terminating || pod.Size.same(want) {
+			continue
+		}
+		if why := notInPlace(pod.Size, want); why != "" {
+			all = append(all, pod.Name+": "+why)
+		} else if !pod.Running {
+			all = append(all, pod.Name+": it does not run, and a container that does not run cannot be resized")
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // notInPlace is why a running container cannot get a size; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.
 func notInPlace(have, want Size) string {
 	switch {
@@ -111,7 +129,13 @@ func restart(o Observed) *Restart {
 	if step.Restart == "" {
 		return nil
 	}
-	return &Restart{Pod: step.Restart, MoveLeader: step.MoveLeader, Reason: "its template has changed"}
+	r := &Restart{Pod: step.Restart, MoveLeader: step.MoveLeader, Reason: "its template has changed"}
+	for _, pod := range o.Pods {
+		if pod.Name == r.Pod {
+			r.UID = pod.UID
+		}
+	}
+	return r
 }
 
 // members joins what Kubernetes says of etcd's pods with what etcd says of its members.
@@ -125,14 +149,16 @@ func members(o Observed) []rollout.Member {
 
 func member(o Observed, name string) rollout.Member {
 	m := rollout.Member{Name: name, Ending: true} // until its pod is there
+	ready := false
 	for _, pod := range o.Pods {
 		if pod.Name == name {
-			m.Ending, m.Outdated = pod.Terminating, pod.Hash != o.EtcdHash
+			m.Ending, m.Outdated, ready = pod.Terminating, pod.Hash != o.EtcdHash, pod.Ready
 		}
 	}
+	m.Broken = !m.Ending && !ready // its readiness is a read that needs the quorum
 	for _, said := range o.Function.Members {
 		if said.Pod == name {
-			m.Healthy, m.Leader = said.Healthy, said.Leader
+			m.Healthy, m.Leader = said.Healthy && ready, said.Leader
 		}
 	}
 	return m
@@ -143,17 +169,24 @@ var isTrue = apimeta.IsStatusConditionTrue
 // fault is why the tenant cannot become what its spec says until somebody changes something.
 type fault struct{ reason, message string }
 
-// notReady says of the first pod of a component that is not ready, why.
+// notReady says of the pods of a component that are not ready, why.
 func notReady(o Observed, component string) string {
 	var why []string
+	pods := 0
 	for _, pod := range o.Pods {
-		if pod.Component == component && !pod.Ready && !pod.Terminating {
+		if pod.Component != component {
+			continue
+		}
+		if pods++; !pod.Ready && !pod.Terminating {
 			why = append(why, strings.TrimSuffix(pod.Name+": "+pod.Why, ": "))
 		}
 	}
 	slices.Sort(why)
-	if len(why) == 0 {
-		return fmt.Sprintf("%s has no pod yet", component)
+	switch {
+	case len(why) > 0:
+		return strings.Join(why, "; ")
+	case pods == 0:
+		return component + " has no pod yet"
 	}
-	return strings.Join(why, "; ")
+	return fmt.Sprintf("%s has %d pods and has not been asked yet", component, pods)
 }

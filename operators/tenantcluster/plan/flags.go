@@ -20,6 +20,18 @@ var tunable = map[string][]string{
 	Scheduler:         {"kube-api-qps", "kube-api-burst", "profiling"},
 }
 
+// dangerous are flags that no tenant survives.
+var dangerous = map[string]map[string]string{
+	Etcd: {
+		"force-new-cluster": "makes a member forget the others at every start", "wal-dir": "names a folder that is not on the volume",
+		"unsafe-no-fsync": "loses data when a node's power fails", "discovery-srv": "takes the place of the members that Metapilot names",
+		"listen-client-http-urls": "serves clients without their certificates being asked for",
+	},
+	APIServer: {
+		"etcd-prefix": "hides all that is stored", "etcd-servers-overrides": "names an etcd that does not belong to the tenant yet",
+	},
+}
+
 // checkArgs says what is wrong with the first extra flag that the component would not start with; empty if nothing is.
 func checkArgs(o Observed, component string) string {
 	version := programOf(o, component).version
@@ -38,6 +50,9 @@ func checkArgs(o Observed, component string) string {
 func checkArg(o Observed, component, version, name string, flagsOf []string) string {
 	if !slices.Contains(flagsOf, name) {
 		return fmt.Sprintf("%s %s knows no flag --%s%s", component, version, name, didYouMean(name, flagsOf))
+	}
+	if why, refused := dangerous[component][name]; refused {
+		return fmt.Sprintf("--%s %s: remove it", name, why)
 	}
 	if _, set := ours(o, component)[name]; set && !slices.Contains(tunable[component], name) {
 		return fmt.Sprintf("--%s is set by Metapilot and ties %s to its tenant: remove it", name, component)

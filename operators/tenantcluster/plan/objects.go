@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -30,7 +31,7 @@ func render(o Observed, c Config) ([]metav1.Object, fault) {
 	all = append(all, kubeconfig(t, ControllerManager, controllerIdentity), kubeconfig(t, Scheduler, schedulerIdentity))
 	var first fault
 	for _, component := range Components {
-		if !due(o, component) {
+		if !due(o, component) || !trusted(o, programOf(o, component)) {
 			continue
 		}
 		object, wrong := workload(o, c, component)
@@ -40,7 +41,7 @@ func render(o Observed, c Config) ([]metav1.Object, fault) {
 			first = wrong
 		}
 	}
-	return append(all, budgets(t)...), first
+	return append(all, budgets(t)...), cmp.Or(brokenAuthority(o), first)
 }
 
 // due tells whether it is time for a component: at the birth of a tenant each waits for what it would otherwise look for in vain, with a
@@ -96,9 +97,19 @@ func apiService(t *v1alpha1.TenantCluster) *corev1.Service {
 		TypeMeta: typeMeta("v1", "Service"), ObjectMeta: meta(t, APIServer, APIServer),
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceType(t.Spec.Expose.Type), Selector: selector(APIServer),
-			Ports: []corev1.ServicePort{{Name: "api", Port: apiPort, TargetPort: intstr.FromString("api"), Protocol: corev1.ProtocolTCP}},
+			Ports: []corev1.ServicePort{{
+				Name: "api", Port: apiPort, TargetPort: intstr.FromString("api"), Protocol: corev1.ProtocolTCP, NodePort: nodePort(t),
+			}},
 		},
 	}
+}
+
+// nodePort is the one that kubeconfigs name already, so that a Service that comes back is found; 0 leaves the choice to the API server.
+func nodePort(t *v1alpha1.TenantCluster) int32 {
+	if e := t.Spec.ControlPlaneEndpoint; e != nil && t.Spec.Expose.Type == v1alpha1.ExposeNodePort {
+		return e.Port
+	}
+	return 0
 }
 
 // etcdService gives each member its name, before it is ready as well: members find each other by it.

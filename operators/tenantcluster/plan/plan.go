@@ -56,6 +56,7 @@ func (d Deployment) rolled() bool {
 // Pod is one pod of a component.
 type Pod struct {
 	Name, Component string
+	UID             string
 	Hash            string // of the template that it was made from
 	Running         bool   // its container runs now
 	Ready           bool
@@ -77,9 +78,10 @@ type Function struct {
 // Member is an etcd member as it answered itself.
 type Member struct {
 	Pod     string
-	Healthy bool
+	Healthy bool // it answers and has a leader
 	Leader  bool
-	DBSize  int64 // bytes
+	Alarm   string // such as NOSPACE; etcd raises it for the whole cluster
+	DBSize  int64  // bytes
 }
 
 // Plan is what to do.
@@ -105,6 +107,7 @@ type Resize struct {
 // Restart replaces one etcd pod.
 type Restart struct {
 	Pod        string
-	MoveLeader bool // the member leads: another has to take over first
+	UID        string // of the pod that was seen
+	MoveLeader bool   // the member leads: another has to take over first
 	Reason     string
 }

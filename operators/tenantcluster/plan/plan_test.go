@@ -166,6 +166,18 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		}
 		return out.String()
 	},
+	// render: all objects, to be read by people.
+	"render": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		var out strings.Builder
+		for _, o := range Decide(w.o, w.c).Objects {
+			raw, err := yaml.Marshal(o)
+			if err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			out.WriteString("# ---\n" + string(raw))
+		}
+		return out.String()
+	},
 	"decide": func(_ *testing.T, w *world, _ *datadriven.TestData) string {
 		p := Decide(w.o, w.c)
 		w.o.Tenant.Status = p.Status

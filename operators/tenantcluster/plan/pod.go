@@ -117,15 +117,8 @@ const VersionAnnotation = "metapilot.io/version"
 
 // authorities are the digests of what programs read once, at start: authorities and signing keys. Certificates they reload by themselves.
 func authorities(o Observed, p program) (digests string) {
-	signer := map[string]string{}
-	for _, r := range credentials(o) {
-		signer[r.Name] = r.Signer
-		if r.Kind != Leaf {
-			signer[r.Name] = r.Name
-		}
-	}
 	for _, secret := range p.secrets {
-		digests += o.Credentials[signer[secret]].Digest
+		digests += o.Credentials[signerOf(o, secret)].Digest
 	}
 	return digests
 }

@@ -25,22 +25,26 @@ var presetS = map[string]Size{
 	Scheduler:         {Amounts{resource.MustParse("20m"), resource.MustParse("64Mi")}, Amounts{Memory: resource.MustParse("256Mi")}},
 }
 
-// EffectiveSize is the preset with what sizing says in its place.
+// EffectiveSize is the preset with what sizing says in its place. Of a request and a limit that do not go together the one that was decided
+// holds.
 func EffectiveSize(t *v1alpha1.TenantCluster, component string) Size {
 	size, decided := presetS[component], decidedResources(t, component)
 	size.Requests.override(decided.Requests)
 	size.Limits.override(decided.Limits)
-	size.Requests.CPU = atMost(size.Requests.CPU, size.Limits.CPU)
-	size.Requests.Memory = atMost(size.Requests.Memory, size.Limits.Memory)
+	size.Requests.CPU, size.Limits.CPU = together(size.Requests.CPU, size.Limits.CPU, decided.Limits.CPU != nil)
+	size.Requests.Memory, size.Limits.Memory = together(size.Requests.Memory, size.Limits.Memory, decided.Limits.Memory != nil)
 	return size
 }
 
-// atMost keeps a request that nobody has decided below a limit that somebody has lowered.
-func atMost(request, limit resource.Quantity) resource.Quantity {
-	if !limit.IsZero() && request.Cmp(limit) > 0 {
-		return limit
+// together lowers the request to a limit that was decided, or else raises the limit to the request. No limit stays none.
+func together(request, limit resource.Quantity, limitDecided bool) (resource.Quantity, resource.Quantity) {
+	switch {
+	case limit.IsZero() || request.Cmp(limit) <= 0:
+		return request, limit
+	case limitDecided:
+		return limit, limit
 	}
-	return request
+	return request, request
 }
 
 func (a *Amounts) override(decided v1alpha1.Amounts) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,7 +14,7 @@ import (
 )
 
 // status says how the tenant is. It keeps nothing in mind: conditions keep their times as long as their status stays.
-func status(o Observed, p Plan, wrong fault) v1alpha1.TenantClusterStatus {
+func status(o Observed, cfg Config, p Plan, wrong fault) v1alpha1.TenantClusterStatus {
 	t := o.Tenant
 	s := v1alpha1.TenantClusterStatus{
 		ObservedGeneration: t.Generation, Namespace: p.Namespace, Version: t.Status.Version,
@@ -29,7 +30,7 @@ func status(o Observed, p Plan, wrong fault) v1alpha1.TenantClusterStatus {
 	if kubeconfigDone(o, p) {
 		s.KubeconfigSecretRef = &v1alpha1.SecretRef{Name: KubeconfigSecret(t.Name)}
 	}
-	for _, c := range conditions(o, p, wrong) {
+	for _, c := range conditions(o, cfg, p, wrong) {
 		c.ObservedGeneration, c.LastTransitionTime = t.Generation, timeOf(o.Now)
 		apimeta.SetStatusCondition(&s.Conditions, c)
 		s.Initialization.ControlPlaneInitialized = s.Initialization.ControlPlaneInitialized || c.Type == v1alpha1.ReadyCondition && c.Status == metav1.ConditionTrue
@@ -52,7 +53,7 @@ func etcdStatus(o Observed) v1alpha1.EtcdStatus {
 }
 
 // condition types in the order in which they stand in Ready's way.
-func conditions(o Observed, p Plan, wrong fault) []metav1.Condition {
+func conditions(o Observed, cfg Config, p Plan, wrong fault) []metav1.Condition {
 	parts := []metav1.Condition{certificates(p), etcdHealthy(o), available(o), componentsHealthy(o), kubeconfigReady(o, p)}
 	ready := is(v1alpha1.ReadyCondition, "Usable", fmt.Sprintf("a write, a read and a watch through %s went well", where(p)))
 	for _, c := range parts {
@@ -62,7 +63,7 @@ func conditions(o Observed, p Plan, wrong fault) []metav1.Condition {
 		}
 	}
 	rolling := rollingOut(o)
-	parts = append(parts, rolling, stalled(wrong))
+	parts = append(parts, sizeApplied(o, cfg, p), rolling, stalled(wrong))
 	if wrong.reason != "" && ready.Status != metav1.ConditionTrue {
 		ready = isNot(v1alpha1.ReadyCondition, wrong.reason, wrong.message)
 	}
@@ -98,14 +99,18 @@ func certificates(p Plan) metav1.Condition {
 func etcdHealthy(o Observed) metav1.Condition {
 	wanted, said := int(o.Tenant.Spec.Etcd.Members), etcdStatus(o).ReadyMembers
 	var ill []string
+	alarm := ""
 	for _, m := range o.Function.Members {
 		if !m.Healthy {
 			ill = append(ill, m.Pod)
 		}
+		alarm = cmp.Or(alarm, m.Alarm)
 	}
 	switch {
-	case !o.Function.Asked:
+	case len(o.Function.Members) == 0:
 		return isNot(v1alpha1.EtcdClusterHealthyCondition, "NotReady", notReady(o, Etcd))
+	case alarm != "":
+		return isNot(v1alpha1.EtcdClusterHealthyCondition, "Alarm", "etcd raises "+alarm)
 	case len(o.Function.Members)-len(ill) < wanted:
 		return isNot(v1alpha1.EtcdClusterHealthyCondition, "MemberDown", fmt.Sprintf("%s members answer; not: %s", said, strings.Join(ill, ", ")))
 	}
@@ -148,6 +153,17 @@ func kubeconfigReady(o Observed, p Plan) metav1.Condition {
 		return is(v1alpha1.KubeconfigReadyCondition, "Written", "Secret "+KubeconfigSecret(o.Tenant.Name)+" holds it")
 	}
 	return isNot(v1alpha1.KubeconfigReadyCondition, "NoEndpoint", "waits for the address of the API servers")
+}
+
+func sizeApplied(o Observed, c Config, p Plan) metav1.Condition {
+	held := heldSizes(o, c)
+	switch {
+	case len(held) > 0:
+		return isNot(v1alpha1.SizeAppliedCondition, "NotInPlace", strings.Join(held, "; ")+"; it comes with the next pod")
+	case len(p.Resize) > 0:
+		return isNot(v1alpha1.SizeAppliedCondition, "Resizing", fmt.Sprintf("%d pods get their size in place", len(p.Resize)))
+	}
+	return is(v1alpha1.SizeAppliedCondition, "Applied", "every pod has the size that was decided")
 }
 
 // rollingOut lists the components that have pods of an older template.
