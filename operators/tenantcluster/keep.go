@@ -85,7 +85,7 @@ func (r *Reconciler) drop(ctx context.Context, s *corev1.Secret) error {
 			return client.IgnoreNotFound(err)
 		}
 	}
-	return client.IgnoreNotFound(r.Client.Delete(ctx, s))
+	return client.IgnoreNotFound(r.Client.Delete(ctx, s, client.Preconditions{UID: &s.UID})) // not one that has come since
 }
 
 // rescue brings authorities and signing keys back that somebody is deleting: first a copy, then the original is let go; it is made again
