@@ -16,7 +16,8 @@ var GroupVersion = schema.GroupVersion{Group: "metapilot.io", Version: "v1alpha1
 
 // AddToScheme registers the kinds.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &TenantCluster{}, &TenantClusterList{})
+	s.AddKnownTypes(GroupVersion,
+		&TenantCluster{}, &TenantClusterList{}, &ClusterScaler{}, &ClusterScalerList{}, &ScalingRecord{}, &ScalingRecordList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -287,6 +287,10 @@ type ComponentSizing struct {
 	Replicas *int32 `json:"replicas,omitempty"`
 	// +optional
 	Resources Resources `json:"resources,omitempty"`
+	// RestartedAt: pods that are older are replaced, one after the other, the new one first.
+	//
+	// +optional
+	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 }
 
 // Resources of one container.

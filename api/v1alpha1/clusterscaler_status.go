@@ -1,0 +1,91 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// ClusterScalerStatus is what the autopilot sees and does.
+type ClusterScalerStatus struct {
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Components []ScaledComponent `json:"components,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ScaledComponent is what is known and decided of one component.
+type ScaledComponent struct {
+	Name string `json:"name"`
+	// Size that its containers should have.
+	//
+	// +optional
+	Size Resources `json:"size,omitempty"`
+	// Says is why it has this size and no other.
+	//
+	// +optional
+	Says string `json:"says,omitempty"`
+	// WhyNotSmaller is what keeps it from shrinking.
+	//
+	// +optional
+	WhyNotSmaller string `json:"whyNotSmaller,omitempty"`
+	// Held is a change that is wanted and not made.
+	//
+	// +optional
+	Held *HeldChange `json:"held,omitempty"`
+	// RestartDebt says what a restart would bring, if it would bring anything.
+	//
+	// +optional
+	RestartDebt string `json:"restartDebt,omitempty"`
+	// Grown is when it last grew.
+	//
+	// +optional
+	Grown *metav1.Time `json:"grown,omitempty"`
+	// Shrunk is when it last shrank.
+	//
+	// +optional
+	Shrunk *metav1.Time `json:"shrunk,omitempty"`
+	// Kills are the last OOM kills, oldest first.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Kills []OOMKill `json:"kills,omitempty"`
+	// LastRecord names the ScalingRecord of the last decision.
+	//
+	// +optional
+	LastRecord string `json:"lastRecord,omitempty"`
+}
+
+// HeldChange is a change that is wanted and not made.
+type HeldChange struct {
+	// Guard that holds it.
+	Guard string `json:"guard"`
+	// Reason in words.
+	Reason string `json:"reason"`
+	// Wants is the size that it would get.
+	//
+	// +optional
+	Wants Resources `json:"wants,omitempty"`
+	// Since when it is held by this guard.
+	Since metav1.Time `json:"since"`
+	// Until when at the earliest, if that is known.
+	//
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// OOMKill is one container killed for want of memory.
+type OOMKill struct {
+	Pod string `json:"pod"`
+	// UID of the pod.
+	UID string `json:"uid"`
+	// Restarts of the container when it was killed.
+	Restarts int32 `json:"restarts"`
+	// Time of the kill, in whole seconds, as the kubelet tells it.
+	Time metav1.Time `json:"time"`
+	// Limit of memory in bytes at which it was killed.
+	Limit int64 `json:"limit"`
+}

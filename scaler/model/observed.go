@@ -1,0 +1,69 @@
+package model
+
+import "time"
+
+// Observed is all that a decision about one component rests on.
+type Observed struct {
+	Now       time.Time
+	Component string
+	Quorum    bool // its pods are members of a quorum
+	Size      Size // that was decided for its containers
+	Pods      []Pod
+	Kills     []Kill // the last ones, oldest first
+	Metrics   string // why usage is not known; empty if it is
+	Grown     time.Time
+	Shrunk    time.Time
+	Last      Decided // the newest record about this component
+	Foreign   string  // somebody else who writes the component's size; empty if nobody does
+	Stuck     string  // why the target as a whole cannot be changed; empty if it can
+	Nodes     []Node
+	Moves     []time.Time // disruptive moves of the whole fleet, oldest first
+}
+
+// Decided is what the newest record about a component says.
+type Decided struct {
+	Decision Decision
+	DryRun   bool
+	To       Size
+	From     Size
+	Guard    string // that held it
+	At       time.Time
+}
+
+// Pod is one pod of the component.
+type Pod struct {
+	Name, Node  string
+	Size        Size // that its container should have
+	Actual      Size // that the kubelet says it has
+	Running     bool
+	Ready       bool
+	Terminating bool
+	Placed      bool   // a node was found for it
+	Pending     string // why its resize waits: Deferred or Infeasible; empty if it does not
+	Says        string // the kubelet's or the scheduler's words about that
+	GoMemLimit  int64  // bytes that its Go runtime was told at its start; 0 if it was told nothing
+	Usage       []Sample
+}
+
+// Sample is what a container used. Samples are ordered by time.
+type Sample struct {
+	At     time.Time
+	CPU    int64 // thousandths of a core, mean over the window of the source
+	Memory int64 // working set in bytes
+}
+
+// Kill is one container killed for want of memory.
+type Kill struct {
+	Pod       string
+	Container string // its id, by which kills are told apart
+	At        time.Time
+	Limit     int64 // bytes at which it was killed
+}
+
+// Node is where pods may run.
+type Node struct {
+	Name        string
+	Allocatable Amounts
+	Free        Amounts // what no pod on it has requested
+	Closed      bool    // cordoned or not ready
+}

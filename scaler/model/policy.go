@@ -1,0 +1,50 @@
+package model
+
+import "time"
+
+// Mode is what is done with a decision.
+type Mode string
+
+// What is done with a decision.
+const (
+	Off    Mode = "Off"
+	DryRun Mode = "DryRun"
+	Auto   Mode = "Auto"
+)
+
+// Policy is how one component is decided about: all layers merged.
+type Policy struct {
+	Up, Down    Mode
+	Paused      string // why; empty if not
+	PausedUntil time.Time
+
+	OOM    bool // whether the source counts
+	CPU    Utilization
+	Memory Utilization
+
+	Factors      []int64 // in percent, for the first kill, the second, and so on
+	RepeatWithin time.Duration
+
+	Estimate         bool  // by utilisation
+	CPUTarget        int64 // percent of the request
+	MemoryTarget     int64 // percent of the limit
+	MaxStep          int64 // percent of the present size
+	Min, Max         Amounts
+	UpCooldown       time.Duration
+	DownCooldown     time.Duration
+	Tolerance        int64 // percent
+	EarlyCheck       time.Duration
+	LateCheck        time.Duration
+	QuietBeforeDebts time.Duration
+
+	FleetMoves  int // disruptive moves of the whole fleet within FleetWithin
+	FleetWithin time.Duration
+}
+
+// Utilization is when a source calls for more.
+type Utilization struct {
+	Enabled    bool
+	Above      int64 // percent
+	For        time.Duration
+	Projection time.Duration // growth that reaches the limit within this counts, too; zero for none
+}

@@ -1,0 +1,15 @@
+package plan
+
+import "github.com/metapilot/metapilot/scaler/model"
+
+// guardOwner: where somebody else writes the size, writing against them would only go to and fro; and what is being removed needs none.
+func guardOwner(d *draft) model.Verdict {
+	switch {
+	case d.o.Stuck != "":
+		return hold(d.o.Stuck)
+	case d.o.Foreign != "":
+		return hold(d.o.Foreign + " writes this component's sizing, which belongs to the ClusterScaler: take it out of what " + d.o.Foreign +
+			" applies (kubectl apply --server-side with an empty sizing gives it back)")
+	}
+	return passed
+}

@@ -1,0 +1,43 @@
+package plan
+
+import "github.com/metapilot/metapilot/scaler/model"
+
+// guard holds a drafted decision, trims it, or lets it pass.
+type guard struct {
+	name  string
+	judge func(*draft) model.Verdict
+}
+
+// guards in their order: first what people said, then what is known, then what would be worth it, then what is allowed, then what is possible.
+var guards = []guard{
+	{"mode", guardMode},
+	{"pause", guardPause},
+	{"owner", guardOwner},
+	{"missing-data", guardMissingData},
+	{"tolerance", guardTolerance},
+	{"cooldown", guardCooldown},
+	{"step", guardStep},
+	{"bounds", guardBounds},
+	{"health", guardHealth},
+	{"under-way", guardUnderWay},
+	{"fleet-budget", guardFleetBudget},
+	{"node-capacity", guardNodeCapacity},
+}
+
+// pass asks the guards until one holds.
+func (d *draft) pass() []model.Verdict {
+	said := make([]model.Verdict, 0, len(guards))
+	for _, g := range guards {
+		v := g.judge(d)
+		v.Guard = g.name
+		said = append(said, v)
+		if v.Held {
+			break
+		}
+	}
+	return said
+}
+
+var passed = model.Verdict{}
+
+func hold(says string) model.Verdict { return model.Verdict{Held: true, Says: says} }
