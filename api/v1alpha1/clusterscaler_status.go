@@ -80,10 +80,8 @@ type HeldChange struct {
 // OOMKill is one container killed for want of memory.
 type OOMKill struct {
 	Pod string `json:"pod"`
-	// UID of the pod.
-	UID string `json:"uid"`
-	// Restarts of the container when it was killed.
-	Restarts int32 `json:"restarts"`
+	// Container is the id of the container, by which kills are told apart.
+	Container string `json:"container"`
 	// Time of the kill, in whole seconds, as the kubelet tells it.
 	Time metav1.Time `json:"time"`
 	// Limit of memory in bytes at which it was killed.

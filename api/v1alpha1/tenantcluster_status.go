@@ -42,6 +42,12 @@ type TenantClusterStatus struct {
 	//
 	// +optional
 	KubeconfigSecretRef *SecretRef `json:"kubeconfigSecretRef,omitempty"`
+	// Sizes are those that the components' pods should have: the preset's, and what sizing says in their place.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Sizes []ComponentSize `json:"sizes,omitempty"`
 	// Certificates are those that end first, one for each authority.
 	//
 	// +optional
@@ -79,6 +85,15 @@ type Initialization struct {
 // SecretRef names a Secret in the same namespace.
 type SecretRef struct {
 	Name string `json:"name"`
+}
+
+// ComponentSize is the size of one component.
+type ComponentSize struct {
+	Name string `json:"name"`
+	// Replicas is the number of pods.
+	Replicas int32 `json:"replicas"`
+	// Resources of each of them.
+	Resources Resources `json:"resources"`
 }
 
 // CertificateStatus is how long a certificate is valid.

@@ -10,7 +10,7 @@ import (
 
 // Decide says what to do about a component's size. The result of carrying it out, observed, is left as it is: deciding again stays.
 func Decide(o *model.Observed, p *model.Policy) model.Plan {
-	plan := model.Plan{From: o.Size, To: o.Size, Smaller: smaller(p), Debt: debt(o), Proposals: propose(o, p)}
+	plan := model.Plan{From: o.Size, To: o.Size, Smaller: smaller(p), Debt: Debt(o), Proposals: propose(o, p)}
 	d := draft{o: o, p: p, to: o.Size}
 	switch {
 	case d.revert():
@@ -133,8 +133,8 @@ func (d *draft) restart(debt string) bool {
 	return true
 }
 
-// debt says what a restart would bring.
-func debt(o *model.Observed) string {
+// Debt says what a restart would bring.
+func Debt(o *model.Observed) string {
 	for i := range o.Pods {
 		pod := &o.Pods[i]
 		if pod.GoMemLimit > 0 && pod.Running && !pod.Terminating && pod.Size.Limits.Memory > 0 && pod.GoMemLimit != GoMemLimit(pod.Size.Limits.Memory) {

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	"k8s.io/utils/clock"
+
+	"github.com/metapilot/metapilot/internal/program"
+	"github.com/metapilot/metapilot/scaler"
+	"github.com/metapilot/metapilot/scaler/actuator"
+	"github.com/metapilot/metapilot/scaler/plan"
+	"github.com/metapilot/metapilot/scaler/source"
+	"github.com/metapilot/metapilot/scaler/source/oom"
+	"github.com/metapilot/metapilot/scaler/source/utilization"
+)
+
+// options are the flags.
+type options struct {
+	program.Options
+	period time.Duration
+	budget scaler.Budget
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	known := plan.Defaults()
+	f := pflag.NewFlagSet("cluster-scaler", pflag.ContinueOnError)
+	f.DurationVar(&o.period, "metrics-period", 15*time.Second, "how often the metrics API is asked")
+	f.IntVar(&o.budget.Moves, "fleet-moves", known.FleetMoves, "pods' restarts of choice in the whole fleet within --fleet-within")
+	f.DurationVar(&o.budget.Within, "fleet-within", known.FleetWithin, "time for --fleet-moves")
+	o.Register(f, "ClusterScalers")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case o.period < time.Second:
+		return o, fmt.Errorf("--metrics-period %s: give at least 1s", o.period)
+	case o.budget.Moves < 0:
+		return o, fmt.Errorf("--fleet-moves %d: give a number from 0, which allows none", o.budget.Moves)
+	case o.budget.Within < time.Second:
+		return o, fmt.Errorf("--fleet-within %s: give at least 1s", o.budget.Within)
+	}
+	return o, o.Check()
+}
+
+func run(ctx context.Context, o options) error {
+	m, err := o.Manager(actuator.Owner, scaler.Cached(), metricsv1beta1.AddToScheme)
+	if err != nil {
+		return err
+	}
+	r := &scaler.Reconciler{
+		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
+		Sources: []source.Source{
+			oom.Source{},
+			utilization.New(m.GetAPIReader(), clock.RealClock{}, o.period),
+		},
+		Budget: o.budget, Workers: o.Workers,
+	}
+	if err := r.SetupWithManager(m); err != nil {
+		return err
+	}
+	return m.Start(ctx)
+}

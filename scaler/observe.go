@@ -1,0 +1,246 @@
+package scaler
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/podresize"
+	"github.com/metapilot/metapilot/scaler/model"
+	"github.com/metapilot/metapilot/scaler/plan"
+	"github.com/metapilot/metapilot/scaler/source"
+)
+
+// view is one component on its way through a round: what was seen of it, what is decided, and what is said.
+type view struct {
+	component *component
+	observed  model.Observed
+	policy    model.Policy
+	plan      model.Plan
+	before    v1alpha1.ScaledComponent // what the status says of it so far
+	records   []*v1alpha1.ScalingRecord
+}
+
+// observe is all that decisions about the target rest on, newest record first.
+func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t target) ([]view, error) {
+	records, err := r.records(ctx, cs)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := r.nodes(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	moves, err := r.moves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := r.Clock.Now()
+	views := make([]view, len(t.components))
+	for i := range t.components {
+		v := &views[i]
+		v.component, v.policy = &t.components[i], plan.PolicyOf(&cs.Spec, t.components[i].name)
+		v.policy.FleetMoves, v.policy.FleetWithin = r.Budget.Moves, r.Budget.Within
+		v.before = said(cs, v.component.name)
+		v.records = of(records, v.component.name)
+		v.observed = model.Observed{
+			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
+			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: kills(v.before), Last: last(v.records),
+		}
+		v.look(r.Sources)
+	}
+	return views, nil
+}
+
+func said(cs *v1alpha1.ClusterScaler, component string) v1alpha1.ScaledComponent {
+	for i := range cs.Status.Components {
+		if cs.Status.Components[i].Name == component {
+			return cs.Status.Components[i]
+		}
+	}
+	return v1alpha1.ScaledComponent{Name: component}
+}
+
+// look adds what the pods and the sources say.
+func (v *view) look(sources []source.Source) {
+	o, c := &v.observed, v.component
+	if v.before.Grown != nil {
+		o.Grown = v.before.Grown.Time
+	}
+	if v.before.Shrunk != nil {
+		o.Shrunk = v.before.Shrunk.Time
+	}
+	for _, pod := range c.pods {
+		o.Pods = append(o.Pods, podOf(pod, c.container))
+	}
+	for _, s := range sources {
+		s.Look(source.Component{Container: c.container, Pods: c.pods}, o)
+	}
+	slices.SortStableFunc(o.Kills, func(a, b model.Kill) int { return a.At.Compare(b.At) })
+	o.Kills = o.Kills[max(0, len(o.Kills)-keptKills):]
+}
+
+const keptKills = 16 // as many as the status takes
+
+func kills(before v1alpha1.ScaledComponent) (all []model.Kill) {
+	for _, k := range before.Kills {
+		all = append(all, model.Kill{Pod: k.Pod, Container: k.Container, At: k.Time.Time, Limit: k.Limit})
+	}
+	return all
+}
+
+func podOf(p *corev1.Pod, container string) model.Pod {
+	pod := model.Pod{Name: p.Name, Node: p.Spec.NodeName, Placed: p.Spec.NodeName != "", Terminating: !p.DeletionTimestamp.IsZero()}
+	if c := podresize.Container(p, container); c != nil {
+		pod.Size, pod.GoMemLimit = requirements(&c.Resources), goMemLimit(c)
+		pod.Actual = pod.Size
+	}
+	if s := podresize.Status(p, container); s != nil {
+		pod.Running = s.State.Running != nil
+		if s.Resources != nil {
+			pod.Actual = requirements(s.Resources)
+		}
+	}
+	for _, c := range p.Status.Conditions {
+		switch {
+		case c.Type == corev1.PodReady:
+			pod.Ready = c.Status == corev1.ConditionTrue
+		case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue:
+			pod.Pending, pod.Says = c.Reason, c.Message
+		}
+	}
+	return pod
+}
+
+func requirements(r *corev1.ResourceRequirements) model.Size {
+	return model.Size{Requests: amountsOf(r.Requests), Limits: amountsOf(r.Limits)}
+}
+
+func amountsOf(l corev1.ResourceList) model.Amounts {
+	return model.Amounts{CPU: l.Cpu().MilliValue(), Memory: l.Memory().Value()}
+}
+
+// goMemLimit is what the container's Go runtime was told; 0 if nothing.
+func goMemLimit(c *corev1.Container) int64 {
+	for _, e := range c.Env {
+		if e.Name == "GOMEMLIMIT" {
+			q, err := resource.ParseQuantity(e.Value)
+			if err != nil {
+				return 0 // not written by us
+			}
+			return q.Value()
+		}
+	}
+	return 0
+}
+
+// records of the ClusterScaler, newest first.
+func (r *Reconciler) records(ctx context.Context, cs *v1alpha1.ClusterScaler) ([]*v1alpha1.ScalingRecord, error) {
+	var list v1alpha1.ScalingRecordList
+	if err := r.Client.List(ctx, &list, client.InNamespace(cs.Namespace), client.MatchingFields{byScaler: cs.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	all := make([]*v1alpha1.ScalingRecord, len(list.Items))
+	for i := range list.Items {
+		all[i] = &list.Items[i]
+	}
+	slices.SortFunc(all, func(a, b *v1alpha1.ScalingRecord) int { return b.Spec.DecidedAt.Compare(a.Spec.DecidedAt.Time) })
+	return all, nil
+}
+
+func of(records []*v1alpha1.ScalingRecord, component string) (some []*v1alpha1.ScalingRecord) {
+	for _, r := range records {
+		if r.Spec.Component == component {
+			some = append(some, r)
+		}
+	}
+	return some
+}
+
+// last is what the newest record says.
+func last(newestFirst []*v1alpha1.ScalingRecord) model.Decided {
+	if len(newestFirst) == 0 {
+		return model.Decided{}
+	}
+	s := &newestFirst[0].Spec
+	d := model.Decided{
+		Decision: model.Decision(s.Decision), DryRun: s.DryRun, From: plan.SizeOf(s.From), To: plan.SizeOf(s.To), At: s.DecidedAt.Time,
+	}
+	if n := len(s.Guards); n > 0 && s.Guards[n-1].Held {
+		d.Guard = s.Guards[n-1].Guard
+	}
+	return d
+}
+
+// moves are when pods were moved anywhere in the fleet.
+func (r *Reconciler) moves(ctx context.Context) ([]time.Time, error) {
+	var list v1alpha1.ScalingRecordList
+	if err := r.Client.List(ctx, &list, client.MatchingFields{byMove: yes}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	var all []time.Time
+	for i := range list.Items {
+		all = append(all, list.Items[i].Spec.DecidedAt.Time)
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return all, nil
+}
+
+// nodes are all of them; what is free is reckoned for those that the target's pods run on.
+func (r *Reconciler) nodes(ctx context.Context, t target) ([]model.Node, error) {
+	var list corev1.NodeList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	hosts := map[string]bool{}
+	for i := range t.components {
+		for _, pod := range t.components[i].pods {
+			hosts[pod.Spec.NodeName] = true
+		}
+	}
+	nodes := make([]model.Node, len(list.Items))
+	for i := range list.Items {
+		n := &list.Items[i]
+		nodes[i] = model.Node{Name: n.Name, Allocatable: amountsOf(n.Status.Allocatable), Closed: n.Spec.Unschedulable || !ready(n)}
+		nodes[i].Free = nodes[i].Allocatable
+		if !hosts[n.Name] {
+			continue
+		}
+		if err := r.occupy(ctx, &nodes[i]); err != nil {
+			return nil, err
+		}
+	}
+	return nodes, nil
+}
+
+// occupy takes what the node's pods have requested from what is free.
+func (r *Reconciler) occupy(ctx context.Context, n *model.Node) error {
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.MatchingFields{byNode: n.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range pods.Items {
+		if phase := pods.Items[i].Status.Phase; phase == corev1.PodSucceeded || phase == corev1.PodFailed {
+			continue
+		}
+		for _, c := range pods.Items[i].Spec.Containers {
+			asks := amountsOf(c.Resources.Requests)
+			n.Free.CPU, n.Free.Memory = n.Free.CPU-asks.CPU, n.Free.Memory-asks.Memory
+		}
+	}
+	return nil
+}
+
+func ready(n *corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

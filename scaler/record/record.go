@@ -1,0 +1,118 @@
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/model"
+	"github.com/metapilot/metapilot/scaler/plan"
+)
+
+// ScalerLabel on a record names the ClusterScaler that decided.
+const ScalerLabel = "metapilot.io/scaler"
+
+// New writes a decision down. Its name follows from what was decided and why, so that the same decision, made again after a restart, is the same
+// record.
+func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1.ScalingRecord {
+	r := &v1alpha1.ScalingRecord{
+		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ScalingRecord"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name(cs.Name, o, p), Namespace: cs.Namespace,
+			Labels: map[string]string{ScalerLabel: cs.Name, v1alpha1.ComponentLabel: label(o.Component)},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterScaler", Name: cs.Name, UID: cs.UID,
+			}},
+		},
+		Spec: v1alpha1.ScalingRecordSpec{
+			Scaler: cs.Name, Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p),
+			SeenAt: metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
+			From: plan.ResourcesOf(p.From), To: plan.ResourcesOf(p.To),
+			Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
+		},
+	}
+	if at := signal(p); !at.IsZero() {
+		micro := metav1.NewMicroTime(at)
+		r.Spec.SignalAt = &micro
+	}
+	return r
+}
+
+// label is the component's name as far as a label takes it.
+func label(component string) string { return component[:min(len(component), 63)] }
+
+// name is short, and different for what is decided at different times: holds and dry runs are repeated by the hour.
+func name(scaler string, o *model.Observed, p *model.Plan) string {
+	repeat := time.Time{}
+	if p.Decision == model.Hold || p.DryRun {
+		repeat = o.Now.Truncate(time.Hour)
+	}
+	said := fmt.Sprint(o.Component, p.Decision, p.DryRun, p.From, p.To, signal(p).Unix(), repeat.Unix(), o.Grown.Unix())
+	if p.Decision == model.Restart {
+		said += fmt.Sprint(o.Now.Unix())
+	}
+	sum := sha256.Sum256([]byte(said))
+	return fmt.Sprintf("%s-%s-%s", scaler, hex.EncodeToString(sum[:5]), o.Component[:min(len(o.Component), 40)])
+}
+
+// signal is when the newest thing happened that the decision rests on.
+func signal(p *model.Plan) (at time.Time) {
+	for _, proposal := range p.Proposals {
+		if proposal.Signal.After(at) {
+			at = proposal.Signal
+		}
+	}
+	return at
+}
+
+func evidence(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
+	for _, k := range o.Kills {
+		at := metav1.NewTime(k.At)
+		all = append(all, v1alpha1.Evidence{
+			Source: "oom", Pod: k.Pod, At: &at, Says: "killed at a memory limit of " + model.Short(model.Memory, k.Limit),
+		})
+	}
+	for i := range o.Pods {
+		pod := &o.Pods[i]
+		if n := len(pod.Usage); n > 0 {
+			last := pod.Usage[n-1]
+			at := metav1.NewTime(last.At)
+			all = append(all, v1alpha1.Evidence{Source: "utilization", Pod: pod.Name, At: &at, Says: fmt.Sprintf(
+				"uses %s of CPU and %s of memory (%d samples)", model.Short(model.CPU, last.CPU), model.Short(model.Memory, last.Memory), n)})
+		}
+	}
+	if o.Metrics != "" {
+		all = append(all, v1alpha1.Evidence{Source: "utilization", Says: o.Metrics})
+	}
+	if p.Decision == model.Restart {
+		all = append(all, v1alpha1.Evidence{Source: "restart-debt", Says: p.Debt})
+	}
+	return all
+}
+
+func proposals(p *model.Plan) (all []v1alpha1.Proposal) {
+	for _, m := range p.Proposals {
+		one := v1alpha1.Proposal{Estimator: m.Estimator, Resource: string(m.Resource), Says: m.Says}
+		if m.Value > 0 {
+			one.Value = plan.Quantity(m.Resource, m.Value)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func verdicts(p *model.Plan) (all []v1alpha1.GuardVerdict) {
+	for _, v := range p.Verdicts {
+		one := v1alpha1.GuardVerdict{Guard: v.Guard, Held: v.Held, Says: v.Says}
+		if !v.Until.IsZero() {
+			until := metav1.NewTime(v.Until)
+			one.Until = &until
+		}
+		all = append(all, one)
+	}
+	return all
+}

@@ -1,0 +1,188 @@
+package scaler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/actuator"
+	"github.com/metapilot/metapilot/scaler/model"
+	"github.com/metapilot/metapilot/scaler/plan"
+)
+
+// target is what a ClusterScaler looks after.
+type target struct {
+	key        client.ObjectKey // of the TenantCluster
+	tenant     *v1alpha1.TenantCluster
+	components []component
+	fault      fault  // why it cannot be looked after
+	stuck      string // why it cannot be changed
+	behind     bool   // the cache has not seen yet what was written
+}
+
+type fault struct{ reason, message string }
+
+// component is one part of the target.
+type component struct {
+	name, container string
+	quorum          bool
+	size            model.Size
+	foreign         string
+	pods            []*corev1.Pod
+	workload        client.Object // nil for a component of a tenant
+}
+
+// Components of a tenant, in the order in which they are shown.
+var Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+
+func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (target, error) {
+	if len(cs.Spec.Workloads) > 0 {
+		return r.findWorkloads(ctx, cs)
+	}
+	t := target{key: client.ObjectKey{Namespace: cs.Namespace, Name: tenantOf(cs)}, tenant: &v1alpha1.TenantCluster{}}
+	err := r.Client.Get(ctx, t.key, t.tenant)
+	switch {
+	case apierrors.IsNotFound(err):
+		t.fault = fault{"TargetNotFound", fmt.Sprintf("there is no TenantCluster %s in namespace %s: create it, or name another one in spec.tenantCluster", t.key.Name, t.key.Namespace)}
+		return t, nil
+	case err != nil:
+		return t, err
+	}
+	if unknown := unknownComponents(cs, Components); unknown != "" {
+		t.fault = fault{"UnknownComponent", unknown}
+		return t, nil
+	}
+	if generation, wrote := r.written.Load(t.key); wrote && t.tenant.Generation < generation.(int64) {
+		t.behind = true
+		return t, nil
+	}
+	if !t.tenant.DeletionTimestamp.IsZero() {
+		t.stuck = "the TenantCluster is being removed"
+	}
+	return t, r.fill(ctx, &t)
+}
+
+// unknownComponents says which components of the policy the target has not.
+func unknownComponents(cs *v1alpha1.ClusterScaler, known []string) string {
+	for _, c := range cs.Spec.Components {
+		if !slices.Contains(known, c.Name) {
+			return fmt.Sprintf("spec.components names %q, which the target has not: write one of %s", c.Name, strings.Join(known, ", "))
+		}
+	}
+	return ""
+}
+
+// fill reads the components of a tenant: sizes as they are decided, and pods.
+func (r *Reconciler) fill(ctx context.Context, t *target) error {
+	if t.tenant.Status.Namespace == "" {
+		return nil
+	}
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.InNamespace(t.tenant.Status.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for _, name := range Components {
+		c := component{name: name, container: name, quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name)}
+		size, known := sizeOf(t.tenant, name)
+		if !known {
+			continue // the master-operator has not looked at it yet
+		}
+		c.size = size
+		for i := range pods.Items {
+			if pods.Items[i].Labels[v1alpha1.ComponentLabel] == name {
+				c.pods = append(c.pods, &pods.Items[i])
+			}
+		}
+		t.components = append(t.components, c)
+	}
+	return nil
+}
+
+// sizeOf is the decided size of a component: what the master-operator makes of preset and sizing, and over it what the spec says since.
+func sizeOf(tc *v1alpha1.TenantCluster, name string) (model.Size, bool) {
+	i := slices.IndexFunc(tc.Status.Sizes, func(s v1alpha1.ComponentSize) bool { return s.Name == name })
+	if i < 0 {
+		return model.Size{}, false
+	}
+	return overlay(plan.SizeOf(tc.Status.Sizes[i].Resources), plan.SizeOf(actuator.Resources(tc, name))), true
+}
+
+func overlay(size, over model.Size) model.Size {
+	for into, from := range map[*int64]int64{
+		&size.Requests.CPU: over.Requests.CPU, &size.Requests.Memory: over.Requests.Memory,
+		&size.Limits.CPU: over.Limits.CPU, &size.Limits.Memory: over.Limits.Memory,
+	} {
+		if from > 0 {
+			*into = from
+		}
+	}
+	return size
+}
+
+// findWorkloads reads plain workloads; one that is not there is the target's fault.
+func (r *Reconciler) findWorkloads(ctx context.Context, cs *v1alpha1.ClusterScaler) (target, error) {
+	var t target
+	var names []string
+	for _, ref := range cs.Spec.Workloads {
+		names = append(names, ref.Name)
+		c, err := r.findWorkload(ctx, cs.Namespace, ref)
+		switch {
+		case apierrors.IsNotFound(err):
+			t.fault = fault{"TargetNotFound", fmt.Sprintf("there is no %s %s in namespace %s: create it, or take it out of spec.workloads", ref.Kind, ref.Name, cs.Namespace)}
+			return t, nil
+		case err != nil:
+			return t, err
+		case c.container == "":
+			t.fault = fault{"ContainerNotFound", fmt.Sprintf("%s %s has no container %q: write one that it has in spec.workloads", ref.Kind, ref.Name, ref.Container)}
+			return t, nil
+		}
+		t.components = append(t.components, c)
+	}
+	if unknown := unknownComponents(cs, names); unknown != "" {
+		return target{fault: fault{"UnknownComponent", unknown}}, nil
+	}
+	return t, nil
+}
+
+func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1alpha1.WorkloadRef) (component, error) {
+	workload, template, selector := blank(ref.Kind)
+	c := component{name: ref.Name, workload: workload}
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, workload); err != nil {
+		return c, err
+	}
+	for i := range template.Spec.Containers {
+		if have := &template.Spec.Containers[i]; c.container == "" && (ref.Container == "" || ref.Container == have.Name) {
+			c.container, c.size = have.Name, requirements(&have.Resources)
+		}
+	}
+	chosen, err := metav1.LabelSelectorAsSelector(selector())
+	if err != nil {
+		return c, err
+	}
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: chosen}, client.UnsafeDisableDeepCopy); err != nil {
+		return c, err
+	}
+	for i := range pods.Items {
+		c.pods = append(c.pods, &pods.Items[i])
+	}
+	return c, nil
+}
+
+// blank is a workload to be read, and the parts of it that are looked at.
+func blank(kind string) (client.Object, *corev1.PodTemplateSpec, func() *metav1.LabelSelector) {
+	if kind == "StatefulSet" {
+		s := &appsv1.StatefulSet{}
+		return s, &s.Spec.Template, func() *metav1.LabelSelector { return s.Spec.Selector }
+	}
+	d := &appsv1.Deployment{}
+	return d, &d.Spec.Template, func() *metav1.LabelSelector { return d.Spec.Selector }
+}
