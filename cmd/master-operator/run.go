@@ -32,5 +32,11 @@ func run(ctx context.Context, o options) error {
 	if err := r.SetupWithManager(m); err != nil {
 		return err
 	}
+	if !r.Config.SizeInTemplate {
+		sizer := &tenantcluster.Sizer{Client: m.GetClient(), Clock: clock.RealClock{}, Workers: o.Workers}
+		if err := sizer.SetupWithManager(m); err != nil {
+			return err
+		}
+	}
 	return m.Start(ctx)
 }

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Annotation on a pod says which container was resized last: its id, when, and from which memory limit in bytes. It is written before the resize,
+// Annotation on a pod tells of its last resize: the container that had ended last by then, when it was, and the memory limit before. It is written before the resize,
 // so that a kill is never taken for one at the new limit when it was at the old one.
 const Annotation = "metapilot.io/resized"
 
@@ -81,9 +81,9 @@ func Status(pod *corev1.Pod, container string) *corev1.ContainerStatus {
 
 // memory of the last resize.
 type memory struct {
-	container string
-	at        time.Time
-	from      int64
+	ended string // id of the container that had ended last
+	at    time.Time
+	from  int64
 }
 
 func remembered(pod *corev1.Pod) (m memory) {
@@ -99,11 +99,16 @@ func remembered(pod *corev1.Pod) (m memory) {
 	return memory{parts[0], at, from.Value()}
 }
 
-// Remember is the annotation's value for a resize of the container now.
-func Remember(pod *corev1.Pod, container string, now time.Time) string {
-	id := ""
+// remember is the annotation's value for a resize now.
+func remember(pod *corev1.Pod, container string, now time.Time) string {
+	ended := ""
 	if status := Status(pod, container); status != nil {
-		id = status.ContainerID
+		for _, end := range []*corev1.ContainerStateTerminated{status.LastTerminationState.Terminated, status.State.Terminated} {
+			if end != nil {
+				ended = end.ContainerID
+			}
+		}
 	}
-	return strings.Join([]string{id, now.UTC().Format(time.RFC3339Nano), resource.NewQuantity(limit(pod, container), resource.BinarySI).String()}, ";")
+	from := resource.NewQuantity(limit(pod, container), resource.BinarySI)
+	return strings.Join([]string{ended, now.UTC().Format(time.RFC3339Nano), from.String()}, ";")
 }

@@ -16,7 +16,7 @@ import (
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) error {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	note := map[string]any{"metadata": map[string]any{
-		"uid": pod.UID, "annotations": map[string]any{Annotation: Remember(pod, container, now)},
+		"uid": pod.UID, "annotations": map[string]any{Annotation: remember(pod, container, now)},
 	}}
 	if err := patch(note, func(raw []byte) error {
 		return c.Patch(ctx, target, client.RawPatch(types.MergePatchType, raw))

@@ -2,7 +2,6 @@ package tenantcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -49,7 +48,7 @@ func (r *Reconciler) act(ctx context.Context, tc *v1alpha1.TenantCluster, v *vau
 	problem := errors.Join(r.issue(ctx, tc, v, p), r.publish(ctx, tc, p.Endpoint))
 	applied, applyErr := r.apply(ctx, p.Objects)
 	removed, removeErr := r.prune(ctx, p.Unwanted)
-	problem = errors.Join(problem, applyErr, removeErr, r.resize(ctx, p), r.restart(ctx, tc, v, p))
+	problem = errors.Join(problem, applyErr, removeErr, r.restart(ctx, tc, v, p))
 	return changed || applied || removed || len(p.Issue) > 0, problem
 }
 
@@ -88,25 +87,6 @@ func (r *Reconciler) publish(ctx context.Context, tc *v1alpha1.TenantCluster, at
 	}
 	tc.Spec.ControlPlaneEndpoint, tc.ResourceVersion = at, u.GetResourceVersion()
 	return nil
-}
-
-// resize gives running containers their size in place.
-func (r *Reconciler) resize(ctx context.Context, p plan.Plan) (problem error) {
-	for _, s := range p.Resize {
-		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"containers": []any{
-			map[string]any{"name": s.Component, "resources": s.Size.Requirements()},
-		}}})
-		if err != nil {
-			return err
-		}
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: s.Pod}}
-		if err := r.Client.SubResource("resize").Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, patch)); err != nil {
-			problem = errors.Join(problem, fmt.Errorf("resizing pod %s/%s: %w", p.Namespace, s.Pod, err))
-			continue
-		}
-		ctrl.LoggerFrom(ctx).Info("Resized pod in place", "pod", s.Pod, "requests", s.Size.Requests, "limits", s.Size.Limits)
-	}
-	return problem
 }
 
 // restart replaces one etcd pod; its StatefulSet makes the new one.

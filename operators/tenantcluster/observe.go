@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/podresize"
 	"github.com/metapilot/metapilot/operators/tenantcluster/plan"
 )
 
@@ -21,7 +22,7 @@ func (r *Reconciler) observe(ctx context.Context, tc *v1alpha1.TenantCluster) (p
 	}
 	obs.Credentials = v.credentials(tc, obs.Now)
 	for _, look := range []func(context.Context, *plan.Observed) error{
-		r.observeNamespace, r.observeService, r.observeDeployments, r.observeEtcd, r.observePods,
+		r.observeNamespace, r.observeSizing, r.observeService, r.observeDeployments, r.observeEtcd, r.observePods,
 	} {
 		if err := look(ctx, &obs); err != nil {
 			return obs, nil, err
@@ -41,6 +42,13 @@ func (r *Reconciler) observeNamespace(ctx context.Context, obs *plan.Observed) e
 	err := r.Client.Get(ctx, client.ObjectKey{Name: plan.Namespace(obs.Tenant)}, &ns)
 	obs.Terminating = !ns.DeletionTimestamp.IsZero()
 	return client.IgnoreNotFound(err)
+}
+
+func (r *Reconciler) observeSizing(ctx context.Context, obs *plan.Observed) error {
+	var sizing corev1.ConfigMap
+	err := r.get(ctx, obs, plan.SizingConfigMap, &sizing)
+	obs.Sized = sizing.Name != ""
+	return err
 }
 
 func (r *Reconciler) observeService(ctx context.Context, obs *plan.Observed) error {
@@ -88,7 +96,11 @@ func (r *Reconciler) observePods(ctx context.Context, obs *plan.Observed) error 
 	}
 	for i := range list.Items {
 		if component := list.Items[i].Labels[v1alpha1.ComponentLabel]; component != "" {
-			obs.Pods = append(obs.Pods, podOf(&list.Items[i], component))
+			pod := podOf(&list.Items[i], component)
+			if !r.Config.SizeInTemplate {
+				pod.Unsized = unsized(&list.Items[i], obs.Tenant, component)
+			}
+			obs.Pods = append(obs.Pods, pod)
 		}
 	}
 	return nil
@@ -105,12 +117,21 @@ func podOf(p *corev1.Pod, component string) plan.Pod {
 	for _, c := range p.Status.ContainerStatuses {
 		pod.Running = pod.Running || c.Name == component && c.State.Running != nil
 	}
-	for _, c := range p.Spec.Containers {
-		if c.Name == component {
-			pod.Size = plan.SizeOf(c.Resources)
-		}
-	}
 	return pod
+}
+
+// unsized is why a pod has not got its size; empty if it has.
+func unsized(p *corev1.Pod, tc *v1alpha1.TenantCluster, component string) string {
+	switch step, why := podresize.Next(p, component, plan.EffectiveSize(tc, component).Requirements()); step {
+	case podresize.Done:
+		return ""
+	case podresize.InPlace:
+		return "gets it in place"
+	case podresize.Recreate:
+		return "is made anew, for " + why
+	default:
+		return why
+	}
 }
 
 // whyNotReady says in words what a pod waits for.

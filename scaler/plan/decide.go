@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metapilot/metapilot/internal/units"
 	"github.com/metapilot/metapilot/scaler/estimator"
 	"github.com/metapilot/metapilot/scaler/model"
 )
@@ -137,16 +138,12 @@ func (d *draft) restart(debt string) bool {
 func Debt(o *model.Observed) string {
 	for i := range o.Pods {
 		pod := &o.Pods[i]
-		if pod.GoMemLimit > 0 && pod.Running && !pod.Terminating && pod.Size.Limits.Memory > 0 && pod.GoMemLimit != GoMemLimit(pod.Size.Limits.Memory) {
+		if pod.GoMemLimit > 0 && pod.Running && !pod.Terminating && pod.Size.Limits.Memory > 0 && pod.GoMemLimit != units.GoMemLimit(pod.Size.Limits.Memory) {
 			return pod.Name + " collects garbage as its old limit asked for (GOMEMLIMIT " + model.Short(model.Memory, pod.GoMemLimit) + "); a restart tells it the new one"
 		}
 	}
 	return ""
 }
-
-// GoMemLimit is the soft limit that a Go program of the memory limit gets: nine tenths, for what the runtime does not count (Go's GC guide
-// advises to leave 5 to 10 percent).
-func GoMemLimit(limit int64) int64 { return limit / 10 * 9 }
 
 // smaller says what keeps the component from shrinking.
 func smaller(p *model.Policy) string {

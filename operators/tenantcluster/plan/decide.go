@@ -31,7 +31,6 @@ func Decide(o Observed, c Config) Plan {
 	var wrong fault
 	p.Objects, wrong = render(o, c)
 	p.Unwanted = unwantedBudgets(o.Tenant)
-	p.Resize = resizes(o, c)
 	p.Restart = restart(o)
 	p.Status = status(o, c, p, wrong)
 	p.Recheck = recheck(o, p)
@@ -72,55 +71,6 @@ func endpoint(o Observed) *v1alpha1.Endpoint {
 		return &v1alpha1.Endpoint{Host: t.Spec.Expose.Hostname, Port: o.NodePort}
 	}
 	return &v1alpha1.Endpoint{Host: serviceHost(t, APIServer), Port: apiPort}
-}
-
-// resizes are the running containers that have another size than they should, and can get it where they are.
-func resizes(o Observed, c Config) []Resize {
-	if c.SizeInTemplate {
-		return nil
-	}
-	var all []Resize
-	for _, pod := range o.Pods {
-		want := EffectiveSize(o.Tenant, pod.Component)
-		if pod.Running && !pod.Terminating && !pod.Size.same(want) && notInPlace(pod.Size, want) == "" {
-			all = append(all, Resize{pod.Name, pod.Component, want})
-		}
-	}
-	return all
-}
-
-// heldSizes says of the running pods that cannot get their size in place, why; they get it when they are made anew.
-func heldSizes(o Observed, c Config) []string {
-	var all []string
-	for _, pod := range o.Pods {
-		want := EffectiveSize(o.Tenant, pod.Component)
-		if c.SizeInTemplate || pod.Terminating || pod.Size.same(want) {
-			continue
-		}
-		if why := notInPlace(pod.Size, want); why != "" {
-			all = append(all, pod.Name+": "+why)
-		} else if !pod.Running {
-			all = append(all, pod.Name+": it does not run, and a container that does not run cannot be resized")
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// notInPlace is why a running container cannot get a size; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.
-func notInPlace(have, want Size) string {
-	switch {
-	case have.guaranteed() != want.guaranteed():
-		return "it would change the pod's QoS class"
-	case !have.Limits.CPU.IsZero() && want.Limits.CPU.IsZero(), !have.Limits.Memory.IsZero() && want.Limits.Memory.IsZero():
-		return "a limit cannot be taken from a running pod"
-	}
-	return ""
-}
-
-// guaranteed: requests and limits are the same and complete.
-func (s Size) guaranteed() bool {
-	return s.Requests.same(s.Limits) && !s.Requests.CPU.IsZero() && !s.Requests.Memory.IsZero()
 }
 
 // restart replaces outdated etcd pods, one at a time.

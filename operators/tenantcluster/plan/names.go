@@ -20,16 +20,15 @@ var Components = []string{Etcd, APIServer, ControllerManager, Scheduler}
 
 // Ports of the components.
 const (
-	apiPort         = 6443
-	clientPort      = 2379
-	peerPort        = 2380
-	metricsPort     = 2381
-	controllerPort  = 10257
-	schedulerPort   = 10259
-	uidInName       = 8 // characters of the UID: tenants of one name, one after another, never share a namespace
-	managedBy       = "metapilot"
-	partOf          = "metapilot-tenant"
-	sizingConfigMap = "sizing"
+	apiPort        = 6443
+	clientPort     = 2379
+	peerPort       = 2380
+	metricsPort    = 2381
+	controllerPort = 10257
+	schedulerPort  = 10259
+	uidInName      = 8 // characters of the UID: tenants of one name, one after another, never share a namespace
+	managedBy      = "metapilot"
+	partOf         = "metapilot-tenant"
 )
 
 // Namespace is where the tenant runs.

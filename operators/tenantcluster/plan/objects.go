@@ -11,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -24,8 +23,8 @@ const dataVolume = "data"
 // whose spec is wrong is left as it is; the first fault is returned.
 func render(o Observed, c Config) ([]metav1.Object, fault) {
 	t := o.Tenant
-	all := []metav1.Object{namespace(t), apiService(t), etcdService(t), sizing(t)}
-	if o.Address == "" { // the API servers' certificate and their advertised address need it
+	all := []metav1.Object{namespace(t), apiService(t), etcdService(t)}
+	if o.Address == "" || !o.Sized && !c.SizeInTemplate { // certificates and flags need the one, pods the other
 		return all, fault{}
 	}
 	all = append(all, kubeconfig(t, ControllerManager, controllerIdentity), kubeconfig(t, Scheduler, schedulerIdentity))
@@ -124,23 +123,6 @@ func etcdService(t *v1alpha1.TenantCluster) *corev1.Service {
 			},
 		},
 	}
-}
-
-// sizing is where the admission policy reads the size of each pod that is made (see internal/sizing).
-func sizing(t *v1alpha1.TenantCluster) *corev1.ConfigMap {
-	data := map[string]string{}
-	for _, component := range Components {
-		size := EffectiveSize(t, component)
-		for name, quantity := range map[string]resource.Quantity{
-			"requests.cpu": size.Requests.CPU, "requests.memory": size.Requests.Memory,
-			"limits.cpu": size.Limits.CPU, "limits.memory": size.Limits.Memory,
-		} {
-			if !quantity.IsZero() {
-				data[component+"."+name] = quantity.String()
-			}
-		}
-	}
-	return &corev1.ConfigMap{TypeMeta: typeMeta("v1", "ConfigMap"), ObjectMeta: meta(t, sizingConfigMap, ""), Data: data}
 }
 
 // kubeconfig names files, not their content: a client reloads the files when they change.

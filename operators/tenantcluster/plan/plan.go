@@ -26,6 +26,7 @@ type Observed struct {
 	EtcdHash    string                // of the template that the StatefulSet of etcd has
 	Pods        []Pod
 	Function    Function
+	Sized       bool // the sizes are where pods get them at their creation
 	Terminating bool // the tenant's namespace is being removed by somebody
 }
 
@@ -62,7 +63,7 @@ type Pod struct {
 	Ready           bool
 	Terminating     bool
 	Why             string // why it is not ready, if it says so
-	Size            Size   // of its container's spec
+	Unsized         string // why it has not got its size; empty if it has
 }
 
 // Function is what was seen when the tenant was used through its own endpoint.
@@ -92,16 +93,9 @@ type Plan struct {
 	Objects   []metav1.Object // what has to be there, in the order of applying
 	Unwanted  []metav1.Object // what must not be there any more
 	Endpoint  *v1alpha1.Endpoint
-	Resize    []Resize
 	Restart   *Restart
 	Status    v1alpha1.TenantClusterStatus
 	Recheck   time.Duration // when to look again; what happens in between wakes the operator earlier
-}
-
-// Resize gives a running container another size without restarting it.
-type Resize struct {
-	Pod, Component string
-	Size           Size
 }
 
 // Restart replaces one etcd pod.

@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
 )
 
 // HashAnnotation on a pod template and its pods is the digest of the template: one a component, so that nothing but a change of that
@@ -99,7 +102,7 @@ func template(o Observed, c Config, component string) (corev1.PodTemplateSpec, e
 		return corev1.PodTemplateSpec{}, err
 	}
 	t := corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: labels(o.Tenant, component), Annotations: map[string]string{VersionAnnotation: p.version}},
+		ObjectMeta: metav1.ObjectMeta{Labels: labels(o.Tenant, component), Annotations: templateMarks(o.Tenant, p)},
 		Spec:       podSpec(p),
 	}
 	t.Spec.Containers = []corev1.Container{container(o, c, p, image)}
@@ -114,6 +117,17 @@ func template(o Observed, c Config, component string) (corev1.PodTemplateSpec, e
 
 // VersionAnnotation on a pod template is the version of its program.
 const VersionAnnotation = "metapilot.io/version"
+
+// restartedAnnotation on a pod template makes its pods be replaced when it changes.
+const restartedAnnotation = "metapilot.io/restarted-at"
+
+func templateMarks(t *v1alpha1.TenantCluster, p program) map[string]string {
+	marks := map[string]string{VersionAnnotation: p.version}
+	if s := decided(t, p.component); s != nil && s.RestartedAt != nil {
+		marks[restartedAnnotation] = s.RestartedAt.UTC().Format(time.RFC3339)
+	}
+	return marks
+}
 
 // authorities are the digests of what programs read once, at start: authorities and signing keys. Certificates they reload by themselves.
 func authorities(o Observed, p program) (digests string) {
@@ -170,7 +184,7 @@ func container(o Observed, c Config, p program, image string) corev1.Container {
 	}
 	return corev1.Container{
 		Name: p.component, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Command: []string{p.component}, Args: componentArgs(o, p.component), Env: environment(p), Ports: ports(p),
+		Command: []string{p.component}, Args: componentArgs(o, p.component), Env: environment(p, size), Ports: ports(p),
 		Resources: size.requirements(), ResizePolicy: inPlace, VolumeMounts: mounts(p), SecurityContext: confined(),
 		StartupProbe:   p.probe.get(p.probe.live, 1, p.probe.startup),
 		LivenessProbe:  p.probe.get(p.probe.live, 10, p.probe.failing),
@@ -191,8 +205,13 @@ func confined() *corev1.SecurityContext {
 	}
 }
 
-func environment(p program) []corev1.EnvVar {
-	if p.component != Etcd {
+// environment: an API server's soft limit follows its size, which the admission policy gives to pods that are made.
+func environment(p program, size Size) []corev1.EnvVar {
+	switch p.component {
+	case APIServer:
+		return []corev1.EnvVar{{Name: goMemLimit, Value: softLimit(size)}}
+	case Etcd:
+	default:
 		return nil
 	}
 	return []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{
@@ -246,13 +265,6 @@ func (a Amounts) list() corev1.ResourceList {
 	}
 	return list
 }
-
-// SizeOf reads the size of a container.
-func SizeOf(r corev1.ResourceRequirements) Size {
-	return Size{amountsOf(r.Requests), amountsOf(r.Limits)}
-}
-
-func amountsOf(l corev1.ResourceList) Amounts { return Amounts{*l.Cpu(), *l.Memory()} }
 
 // Requirements is the size in the API's words.
 func (s Size) Requirements() corev1.ResourceRequirements { return s.requirements() }

@@ -56,13 +56,6 @@ func (a *Amounts) override(decided v1alpha1.Amounts) {
 	}
 }
 
-// same compares by value, not by how it is written.
-func (s Size) same(o Size) bool {
-	return s.Requests.same(o.Requests) && s.Limits.same(o.Limits)
-}
-
-func (a Amounts) same(o Amounts) bool { return a.CPU.Cmp(o.CPU) == 0 && a.Memory.Cmp(o.Memory) == 0 }
-
 func decidedResources(t *v1alpha1.TenantCluster, component string) v1alpha1.Resources {
 	if component == Etcd {
 		if s := t.Spec.Sizing.Etcd; s != nil {

@@ -21,7 +21,7 @@ func status(o Observed, cfg Config, p Plan, wrong fault) v1alpha1.TenantClusterS
 		Replicas: o.Deployments[APIServer].Total, ReadyReplicas: o.Deployments[APIServer].Ready,
 		Selector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: selector(APIServer)}),
 		Etcd:     etcdStatus(o), Initialization: t.Status.Initialization, ExternalManagedControlPlane: true,
-		KubeconfigSecretRef: t.Status.KubeconfigSecretRef, Certificates: certificateStatus(o),
+		KubeconfigSecretRef: t.Status.KubeconfigSecretRef, Sizes: sizes(t), Certificates: certificateStatus(o),
 		Conditions: slices.Clone(t.Status.Conditions),
 	}
 	if d := o.Deployments[APIServer]; d.rolled() {
@@ -63,7 +63,7 @@ func conditions(o Observed, cfg Config, p Plan, wrong fault) []metav1.Condition 
 		}
 	}
 	rolling := rollingOut(o)
-	parts = append(parts, sizeApplied(o, cfg, p), rolling, stalled(wrong))
+	parts = append(parts, sizeApplied(o), rolling, stalled(wrong))
 	if wrong.reason != "" && ready.Status != metav1.ConditionTrue {
 		ready = isNot(v1alpha1.ReadyCondition, wrong.reason, wrong.message)
 	}
@@ -155,15 +155,19 @@ func kubeconfigReady(o Observed, p Plan) metav1.Condition {
 	return isNot(v1alpha1.KubeconfigReadyCondition, "NoEndpoint", "waits for the address of the API servers")
 }
 
-func sizeApplied(o Observed, c Config, p Plan) metav1.Condition {
-	held := heldSizes(o, c)
-	switch {
-	case len(held) > 0:
-		return isNot(v1alpha1.SizeAppliedCondition, "NotInPlace", strings.Join(held, "; ")+"; it comes with the next pod")
-	case len(p.Resize) > 0:
-		return isNot(v1alpha1.SizeAppliedCondition, "Resizing", fmt.Sprintf("%d pods get their size in place", len(p.Resize)))
+// sizeApplied: what is missing is on its way, or says what it waits for.
+func sizeApplied(o Observed) metav1.Condition {
+	var missing []string
+	for _, pod := range o.Pods {
+		if pod.Unsized != "" {
+			missing = append(missing, pod.Name+": "+pod.Unsized)
+		}
 	}
-	return is(v1alpha1.SizeAppliedCondition, "Applied", "every pod has the size that was decided")
+	if len(missing) == 0 {
+		return is(v1alpha1.SizeAppliedCondition, "Applied", "every pod has the size that was decided")
+	}
+	slices.Sort(missing)
+	return isNot(v1alpha1.SizeAppliedCondition, "Resizing", strings.Join(missing, "; "))
 }
 
 // rollingOut lists the components that have pods of an older template.

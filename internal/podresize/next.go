@@ -1,0 +1,109 @@
+package podresize
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Step is what brings a pod closer to its size.
+type Step string
+
+// Steps.
+const (
+	Done     Step = ""
+	InPlace  Step = "InPlace"
+	Recreate Step = "Recreate" // whoever makes the pod again gives it its size
+	Held     Step = "Held"     // it waits for something, or never comes
+)
+
+// Next is the step that a pod needs, and why.
+//
+// A running container is resized where it is. One that was killed and waits in back-off is recreated: in place, its pod's cgroup would keep the old
+// limit (kubernetes/kubernetes#138760), and the back-off would go on. One that was killed a moment ago is started again at once by the kubelet,
+// which sees the resize when it looks the next time; if it was killed once more meanwhile, nobody knows what its cgroup says, and it is recreated.
+func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (Step, string) {
+	c, status := Container(pod, container), Status(pod, container)
+	if c == nil || !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return Done, ""
+	}
+	kill, differs := belowLimit(pod, container, want), !same(c.Resources, want)
+	waits := status != nil && status.State.Waiting != nil && status.State.Waiting.Reason == backOff
+	switch {
+	case kill != nil && waits:
+		return Recreate, fmt.Sprintf("it was OOM-killed at %d MiB and waits in back-off", kill.Limit>>20)
+	case differs && waits:
+		return Recreate, "it waits in back-off with its old size"
+	case kill != nil && doubtful(pod, kill):
+		return Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit"
+	case differs:
+		return resizable(pod, c, status, want)
+	}
+	return pending(pod)
+}
+
+// belowLimit is the last kill at a lower limit than is wanted.
+func belowLimit(pod *corev1.Pod, container string, want corev1.ResourceRequirements) *Kill {
+	kills := Kills(pod, container)
+	if len(kills) == 0 {
+		return nil
+	}
+	if last := kills[len(kills)-1]; last.Limit < want.Limits.Memory().Value() {
+		return &last
+	}
+	return nil
+}
+
+// doubtful: the kill came with the last resize, and was not what the resize was made for.
+func doubtful(pod *corev1.Pod, kill *Kill) bool {
+	last := remembered(pod)
+	return !last.at.IsZero() && kill.Container != last.ended && kill.At.After(last.at.Add(-time.Second)) && !kill.At.After(last.at.Add(settling))
+}
+
+// resizable is how a pod gets a size that differs from its own.
+func resizable(pod *corev1.Pod, c *corev1.Container, status *corev1.ContainerStatus, want corev1.ResourceRequirements) (Step, string) {
+	switch why := notInPlace(c.Resources, want); {
+	case pod.Spec.NodeName == "":
+		return Recreate, "it was never placed with its old size"
+	case why != "":
+		return Held, why + "; it comes with the next pod"
+	case status == nil || status.State.Waiting != nil:
+		return Held, "its container is being started"
+	}
+	return InPlace, ""
+}
+
+// notInPlace is why a container cannot get a size where it is; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.
+func notInPlace(have, want corev1.ResourceRequirements) string {
+	switch {
+	case guaranteed(have) != guaranteed(want):
+		return "it would change the pod's QoS class"
+	case !have.Limits.Cpu().IsZero() && want.Limits.Cpu().IsZero(), !have.Limits.Memory().IsZero() && want.Limits.Memory().IsZero():
+		return "a limit cannot be taken from a running pod"
+	}
+	return ""
+}
+
+// guaranteed: requests and limits are the same and complete.
+func guaranteed(r corev1.ResourceRequirements) bool {
+	return equal(r.Requests, r.Limits) && !r.Requests.Cpu().IsZero() && !r.Requests.Memory().IsZero()
+}
+
+func same(a, b corev1.ResourceRequirements) bool {
+	return equal(a.Requests, b.Requests) && equal(a.Limits, b.Limits)
+}
+
+func equal(a, b corev1.ResourceList) bool {
+	return a.Cpu().Cmp(*b.Cpu()) == 0 && a.Memory().Cmp(*b.Memory()) == 0
+}
+
+// pending says whether the kubelet makes a resize wait.
+func pending(pod *corev1.Pod) (Step, string) {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue {
+			return Held, c.Reason + ": " + c.Message
+		}
+	}
+	return Done, ""
+}

@@ -1,0 +1,85 @@
+package tenantcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/apply"
+	"github.com/metapilot/metapilot/internal/podresize"
+	"github.com/metapilot/metapilot/operators/tenantcluster/plan"
+)
+
+// Sizer brings decided sizes to pods: to those that will be made, and to those that are there. It has a queue of its own, for a tenant that needs
+// memory is the one whose API is slow to answer, and the reconciler asks that API.
+type Sizer struct {
+	Client  client.Client // reads come from the cache
+	Clock   clock.PassiveClock
+	Workers int
+}
+
+// SetupWithManager registers the controller.
+func (s *Sizer) SetupWithManager(m ctrl.Manager) error {
+	b := ctrl.NewControllerManagedBy(m).Named("tenantcluster-size").
+		For(&v1alpha1.TenantCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: s.Workers})
+	for _, object := range []client.Object{&corev1.Namespace{}, &corev1.ConfigMap{}, &corev1.Pod{}} {
+		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(tenantOf))
+	}
+	return b.Complete(s)
+}
+
+// Reconcile stores the sizes of one tenant for pods to come, and then gives them to the pods that are there.
+func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	tc := &v1alpha1.TenantCluster{}
+	if err := s.Client.Get(ctx, request.NamespacedName, tc); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	var ns corev1.Namespace
+	err := s.Client.Get(ctx, client.ObjectKey{Name: plan.Namespace(tc)}, &ns)
+	if err != nil || !tc.DeletionTimestamp.IsZero() || !ns.DeletionTimestamp.IsZero() {
+		return reconcile.Result{}, client.IgnoreNotFound(err) // the namespace's coming wakes us
+	}
+	if _, err := (apply.Applier{Client: s.Client, Owner: Owner}).Apply(ctx, plan.Sizing(tc)); err != nil {
+		return reconcile.Result{}, err
+	}
+	var pods corev1.PodList
+	if err := s.Client.List(ctx, &pods, client.InNamespace(ns.Name), client.HasLabels{v1alpha1.ComponentLabel}, client.UnsafeDisableDeepCopy); err != nil {
+		return reconcile.Result{}, err
+	}
+	var problem error
+	for i := range pods.Items {
+		problem = errors.Join(problem, s.size(ctx, tc, &pods.Items[i]))
+	}
+	return reconcile.Result{}, problem
+}
+
+// size takes the next step with one pod.
+func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) error {
+	component := pod.Labels[v1alpha1.ComponentLabel]
+	want := plan.EffectiveSize(tc, component).Requirements()
+	log := ctrl.LoggerFrom(ctx).WithValues("pod", client.ObjectKeyFromObject(pod))
+	switch step, why := podresize.Next(pod, component, want); step {
+	case podresize.InPlace:
+		log.Info("Resizing pod in place", "requests", want.Requests, "limits", want.Limits)
+		return client.IgnoreNotFound(podresize.Resize(ctx, s.Client, pod, component, want, s.Clock.Now()))
+	case podresize.Recreate:
+		log.Info("Recreating pod", "reason", why)
+		err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("recreating pod %s: %w", client.ObjectKeyFromObject(pod), err)
+		}
+	}
+	return nil
+}

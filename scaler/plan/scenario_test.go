@@ -1,0 +1,297 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+func TestScenarios(t *testing.T) {
+	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
+		w := newWorld()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			command, ok := commands[d.Cmd]
+			if !ok {
+				d.Fatalf(t, "there is no such command")
+			}
+			return command(t, w, d)
+		})
+	})
+}
+
+// commands of the scenario files. Amounts are written request/limit.
+var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
+	// component NAME [pods=N] [quorum] cpu=50m memory=96Mi/512Mi: what it is all about, with all its pods well.
+	"component": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		pods := 1
+		d.MaybeScanArgs(t, "pods", &pods)
+		w.build(d.CmdArgs[0].Key, pods, d.HasArg("quorum"), size(t, d))
+		return ""
+	},
+	// size cpu= memory=: decided by somebody, and not yet in the pods.
+	"size": func(t *testing.T, w *world, d *datadriven.TestData) string { w.o.Size = size(t, d); return "" },
+	// policy: YAML that is merged into the ClusterScaler's spec. A new-policy starts from an empty one.
+	"policy":     func(t *testing.T, w *world, d *datadriven.TestData) string { return merge(t, w, d) },
+	"new-policy": func(t *testing.T, w *world, d *datadriven.TestData) string { w.spec = v1alpha1.ClusterScalerSpec{}; return merge(t, w, d) },
+	// after: time passes.
+	"after": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		w.o.Now = w.o.Now.Add(duration(t, d, d.CmdArgs[0].Key))
+		return ""
+	},
+	// use for=5m, then lines POD cpu=90m memory=400Mi..480Mi: time passes, with a reading every 15 s; "all" stands for every pod.
+	"use": use,
+	// kill POD [limit=237Mi]: an OOM kill now, at the limit that the container has.
+	"kill": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		pod := podOf(t, w, d)
+		limit := pod.Actual.Limits.Memory
+		if d.HasArg("limit") {
+			limit = amount(t, d, model.Memory, value(d, "limit"))
+		}
+		w.kill(pod, limit)
+		return ""
+	},
+	// pod NAME [not-ready] [well] [terminating] [node=N] [gomemlimit=460Mi] [refuses=Deferred|Infeasible] [cpu= memory=]
+	"pod": changePod,
+	// metrics [FAULT]: the metrics API fails, or answers again.
+	"metrics": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.fault = d.Input; return "" },
+	"foreign": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Foreign = d.Input; return "" },
+	"stuck":   func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Stuck = d.Input; return "" },
+	// nodes: lines NAME allocatable=CPU,MEMORY free=CPU,MEMORY [closed]
+	"nodes": nodes,
+	// moves: how long ago the fleet's last disruptive moves were.
+	"moves": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		w.o.Moves = nil
+		for _, ago := range d.CmdArgs {
+			w.o.Moves = append(w.o.Moves, w.o.Now.Add(-duration(t, d, ago.Key)))
+		}
+		return ""
+	},
+	"decide": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return describe(w.decide()) },
+	// explain: the last decision with all that was proposed.
+	"explain": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return explain(&w.plan) },
+	"apply":   func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.apply(); return "" },
+	// effective: the policy that holds for the component.
+	"effective": func(_ *testing.T, w *world, _ *datadriven.TestData) string {
+		return strings.ReplaceAll(fmt.Sprintf("%+v\n", PolicyOf(&w.spec, w.o.Component)), " ", "\n")
+	},
+}
+
+func merge(t *testing.T, w *world, d *datadriven.TestData) string {
+	if err := yaml.UnmarshalStrict([]byte(d.Input), &w.spec); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return ""
+}
+
+func use(t *testing.T, w *world, d *datadriven.TestData) string {
+	n := int(duration(t, d, value(d, "for")) / samplePeriod)
+	begin := w.o.Now
+	for line := range strings.Lines(d.Input) {
+		name, cpu, memory := usageLine(t, d, line)
+		for i := range w.o.Pods {
+			if pod := w.o.Pods[i].Name; name == "all" || name == pod {
+				for k := 1; k <= n; k++ {
+					w.usage[pod] = append(w.usage[pod], model.Sample{
+						At: begin.Add(time.Duration(k) * samplePeriod), CPU: between(cpu, k, n), Memory: between(memory, k, n),
+					})
+				}
+			}
+		}
+	}
+	w.o.Now = begin.Add(time.Duration(n) * samplePeriod)
+	return ""
+}
+
+func usageLine(t *testing.T, d *datadriven.TestData, line string) (pod string, cpu, memory [2]int64) {
+	for i, field := range strings.Fields(line) {
+		name, text, _ := strings.Cut(field, "=")
+		switch {
+		case i == 0:
+			pod = field
+		case name == "cpu":
+			cpu = fromTo(t, d, model.CPU, text)
+		case name == "memory":
+			memory = fromTo(t, d, model.Memory, text)
+		default:
+			d.Fatalf(t, "%q is neither cpu nor memory", field)
+		}
+	}
+	return pod, cpu, memory
+}
+
+func fromTo(t *testing.T, d *datadriven.TestData, r model.Resource, text string) [2]int64 {
+	from, to, rises := strings.Cut(text, "..")
+	if !rises {
+		to = from
+	}
+	return [2]int64{amount(t, d, r, from), amount(t, d, r, to)}
+}
+
+func between(ends [2]int64, k, n int) int64 { return ends[0] + (ends[1]-ends[0])*int64(k)/int64(n) }
+
+func changePod(t *testing.T, w *world, d *datadriven.TestData) string {
+	pod := podOf(t, w, d)
+	for _, arg := range d.CmdArgs[1:] {
+		switch arg.Key {
+		case "not-ready":
+			pod.Ready = false
+		case "terminating":
+			pod.Ready, pod.Terminating = false, true
+		case "well":
+			pod.Ready, pod.Terminating, pod.Pending, pod.Says = true, false, "", ""
+			delete(w.refuses, pod.Name)
+		case "node":
+			pod.Node = arg.Vals[0]
+		case "gomemlimit":
+			pod.GoMemLimit = amount(t, d, model.Memory, arg.Vals[0])
+		case "refuses":
+			w.refuses[pod.Name] = arg.Vals[0]
+		default:
+			d.Fatalf(t, "a pod has no %q", arg.Key)
+		}
+	}
+	return ""
+}
+
+func nodes(t *testing.T, w *world, d *datadriven.TestData) string {
+	w.o.Nodes = nil
+	for line := range strings.Lines(d.Input) {
+		node := model.Node{}
+		for i, field := range strings.Fields(line) {
+			name, text, _ := strings.Cut(field, "=")
+			switch {
+			case i == 0:
+				node.Name = field
+			case name == "allocatable":
+				node.Allocatable = pair(t, d, text)
+			case name == "free":
+				node.Free = pair(t, d, text)
+			case name == "closed":
+				node.Closed = true
+			}
+		}
+		w.o.Nodes = append(w.o.Nodes, node)
+	}
+	return ""
+}
+
+func podOf(t *testing.T, w *world, d *datadriven.TestData) *model.Pod {
+	pod := w.pod(d.CmdArgs[0].Key)
+	if pod == nil {
+		d.Fatalf(t, "there is no pod %s", d.CmdArgs[0].Key)
+	}
+	return pod
+}
+
+func duration(t *testing.T, d *datadriven.TestData, text string) time.Duration {
+	parsed, err := time.ParseDuration(text)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return parsed
+}
+
+func value(d *datadriven.TestData, key string) string {
+	for _, arg := range d.CmdArgs {
+		if arg.Key == key && len(arg.Vals) > 0 {
+			return arg.Vals[0]
+		}
+	}
+	return ""
+}
+
+// size reads cpu=REQUEST[/LIMIT] and memory=REQUEST[/LIMIT].
+func size(t *testing.T, d *datadriven.TestData) (s model.Size) {
+	request, limit, _ := strings.Cut(value(d, "cpu"), "/")
+	s.Requests.CPU, s.Limits.CPU = amount(t, d, model.CPU, request), amount(t, d, model.CPU, limit)
+	request, limit, _ = strings.Cut(value(d, "memory"), "/")
+	s.Requests.Memory, s.Limits.Memory = amount(t, d, model.Memory, request), amount(t, d, model.Memory, limit)
+	return s
+}
+
+func pair(t *testing.T, d *datadriven.TestData, text string) model.Amounts {
+	cpu, memory, _ := strings.Cut(text, ",")
+	return model.Amounts{CPU: amount(t, d, model.CPU, cpu), Memory: amount(t, d, model.Memory, memory)}
+}
+
+func amount(t *testing.T, d *datadriven.TestData, r model.Resource, text string) int64 {
+	if text == "" {
+		return 0
+	}
+	q, err := resource.ParseQuantity(text)
+	if err != nil {
+		d.Fatalf(t, "%q: %v", text, err)
+	}
+	if r == model.CPU {
+		return q.MilliValue()
+	}
+	return q.Value()
+}
+
+// describe prints a plan for people.
+func describe(p *model.Plan) string {
+	var out strings.Builder
+	decision := string(p.Decision)
+	if p.Decision == model.Stay {
+		decision = "Stay"
+	}
+	if p.DryRun {
+		decision += " (dry run)"
+	}
+	fmt.Fprintf(&out, "%s: %s\n", decision, Explain(p))
+	if p.To != p.From {
+		fmt.Fprintf(&out, "size %s -> %s\n", words(p.From), words(p.To))
+	}
+	for _, v := range p.Verdicts {
+		switch {
+		case !v.Held && v.Says != "":
+			fmt.Fprintf(&out, "%s: %s\n", v.Guard, v.Says)
+		case v.Held && v.Until.IsZero():
+			fmt.Fprintf(&out, "held by %s, recheck %s\n", v.Guard, p.Recheck)
+		case v.Held:
+			fmt.Fprintf(&out, "held by %s until %s, recheck %s\n", v.Guard, v.Until.Format(time.TimeOnly), p.Recheck)
+		}
+	}
+	if p.Decision != model.Stay && !p.Record {
+		out.WriteString("no news\n")
+	}
+	return out.String()
+}
+
+func explain(p *model.Plan) string {
+	var out strings.Builder
+	for _, one := range p.Proposals {
+		if one.Value == 0 {
+			fmt.Fprintf(&out, "%s abstains: %s\n", one.Estimator, one.Says)
+			continue
+		}
+		fmt.Fprintf(&out, "%s proposes %s (proven %s, urgent %t, source %s, signal %s): %s\n", one.Estimator,
+			model.Short(one.Resource, one.Value), model.Short(one.Resource, one.Proven), one.Urgent, one.Source, one.Signal.Format(time.TimeOnly), one.Says)
+	}
+	fmt.Fprintf(&out, "not smaller: %s\n", p.Smaller)
+	if p.Debt != "" {
+		fmt.Fprintf(&out, "debt: %s\n", p.Debt)
+	}
+	return out.String()
+}
+
+// words are a size as it is written in a scenario.
+func words(s model.Size) string {
+	return fmt.Sprintf("cpu=%s memory=%s",
+		both(model.CPU, s.Requests.CPU, s.Limits.CPU), both(model.Memory, s.Requests.Memory, s.Limits.Memory))
+}
+
+func both(r model.Resource, request, limit int64) string {
+	if limit == 0 {
+		return model.Short(r, request)
+	}
+	return model.Short(r, request) + "/" + model.Short(r, limit)
+}

@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/units"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+var start = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+
+// What the source of usage keeps, and how old a reading may be (scaler/source/utilization).
+const (
+	samplePeriod = 15 * time.Second
+	keptSamples  = 64
+	staleAfter   = 2 * time.Minute
+)
+
+// world is one component with all that decisions about it rest on; commands of a scenario change it.
+type world struct {
+	o       model.Observed
+	spec    v1alpha1.ClusterScalerSpec
+	usage   map[string][]model.Sample // by pod, of the container that runs now
+	refuses map[string]string         // pods whose node does not give them another size: Deferred or Infeasible
+	fault   string                    // of the metrics API
+	plan    model.Plan                // the last one
+}
+
+func newWorld() *world {
+	return &world{o: model.Observed{Now: start}, usage: map[string][]model.Sample{}, refuses: map[string]string{}}
+}
+
+// build makes the component's pods, all well and in their size.
+func (w *world) build(name string, pods int, quorum bool, size model.Size) {
+	w.o.Component, w.o.Quorum, w.o.Size, w.o.Pods = name, quorum, size, nil
+	for i := range pods {
+		w.o.Pods = append(w.o.Pods, model.Pod{
+			Name: fmt.Sprintf("%s-%d", name, i), Size: size, Actual: size, Running: true, Ready: true, Placed: true,
+		})
+	}
+}
+
+func (w *world) pod(name string) *model.Pod {
+	i := slices.IndexFunc(w.o.Pods, func(p model.Pod) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &w.o.Pods[i]
+}
+
+// look gives what the sources would tell now.
+func (w *world) look() *model.Observed {
+	o := w.o
+	o.Pods, o.Metrics = slices.Clone(w.o.Pods), w.fault
+	fresh := false
+	for i := range o.Pods {
+		usage := w.usage[o.Pods[i].Name]
+		usage = usage[max(0, len(usage)-keptSamples):]
+		if n := len(usage); n > 0 && o.Now.Sub(usage[n-1].At) <= staleAfter {
+			o.Pods[i].Usage, fresh = usage, true
+		}
+	}
+	if o.Metrics == "" && !fresh {
+		o.Metrics = "no reading of its pods yet"
+	}
+	return &o
+}
+
+func (w *world) decide() *model.Plan {
+	policy := PolicyOf(&w.spec, w.o.Component)
+	w.plan = Decide(w.look(), &policy)
+	return &w.plan
+}
+
+// kill is what the kernel does to a container at its limit, and the kubelet after it.
+func (w *world) kill(pod *model.Pod, limit int64) {
+	w.o.Kills = append(w.o.Kills, model.Kill{Pod: pod.Name, Container: fmt.Sprint(pod.Name, len(w.o.Kills)), At: w.o.Now, Limit: limit})
+	delete(w.usage, pod.Name)
+}
+
+// apply carries the last plan out, so that the next decision sees its result.
+func (w *world) apply() {
+	carryOut(&w.o, &w.plan)
+	for i := range w.o.Pods {
+		pod := &w.o.Pods[i]
+		if why := w.refuses[pod.Name]; why != "" && pod.Size != pod.Actual {
+			pod.Pending, pod.Says = why, "the node has too little memory"
+			continue
+		}
+		pod.Actual, pod.Pending, pod.Says = pod.Size, "", ""
+	}
+}
+
+// carryOut is the controller, and everybody after it: what is news is written down, and what is meant to be done is done.
+func carryOut(o *model.Observed, p *model.Plan) {
+	if p.Record {
+		o.Last = model.Decided{Decision: p.Decision, DryRun: p.DryRun, From: p.From, To: p.To, At: o.Now}
+		if held := p.Held(); held != nil {
+			o.Last.Guard = held.Guard
+		}
+	}
+	if p.DryRun {
+		return
+	}
+	switch p.Decision {
+	case model.Up:
+		o.Grown = o.Now
+		resize(o, p.To)
+	case model.Down, model.Revert:
+		o.Shrunk = o.Now
+		resize(o, p.To)
+	case model.Restart:
+		o.Moves = append(o.Moves, o.Now)
+		for i := range o.Pods {
+			o.Pods[i].GoMemLimit = units.GoMemLimit(o.Pods[i].Size.Limits.Memory)
+		}
+	case model.Stay, model.Hold:
+	}
+}
+
+func resize(o *model.Observed, size model.Size) {
+	o.Size = size
+	for i := range o.Pods {
+		o.Pods[i].Size = size
+	}
+}
