@@ -112,7 +112,9 @@ func sizeOf(tc *v1alpha1.TenantCluster, name string) (model.Size, bool) {
 	if i < 0 {
 		return model.Size{}, false
 	}
-	return overlay(plan.SizeOf(tc.Status.Sizes[i].Resources), plan.SizeOf(actuator.Resources(tc, name))), true
+	decided := actuator.Resources(tc, name)
+	since := v1alpha1.Size{Requests: v1alpha1.Quantities(decided.Requests), Limits: v1alpha1.Quantities(decided.Limits)}
+	return overlay(plan.SizeOf(tc.Status.Sizes[i].Size), plan.SizeOf(since)), true
 }
 
 func overlay(size, over model.Size) model.Size {

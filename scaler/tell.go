@@ -81,7 +81,7 @@ func (r *Reconciler) prune(ctx context.Context, cs *v1alpha1.ClusterScaler, v *v
 // says is what the status says of a component.
 func (v *view) says() v1alpha1.ScaledComponent {
 	s := v1alpha1.ScaledComponent{
-		Name: v.component.name, Size: plan.ResourcesOf(v.observed.Size), Says: plan.Explain(&v.plan), WhyNotSmaller: v.plan.Smaller,
+		Name: v.component.name, Size: plan.InAPI(v.observed.Size), Says: plan.Explain(&v.plan), WhyNotSmaller: v.plan.Smaller,
 		RestartDebt: v.plan.Debt, Grown: v.before.Grown, Shrunk: v.before.Shrunk, LastRecord: v.before.LastRecord,
 	}
 	for _, k := range v.observed.Kills {
@@ -91,7 +91,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		s.Kills = append(s.Kills, v1alpha1.OOMKill{Pod: k.Pod, Container: k.Container, Time: metav1.NewTime(k.At), Limit: k.Limit})
 	}
 	if held := v.plan.Held(); held != nil {
-		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.ResourcesOf(v.plan.To), Since: metav1.NewTime(v.observed.Now)}
+		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.InAPI(v.plan.To), Since: metav1.NewTime(v.observed.Now)}
 		if was := v.before.Held; was != nil && was.Guard == held.Guard {
 			s.Held.Since = was.Since
 		}

@@ -148,9 +148,9 @@ type UtilizationEstimator struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !has(self.min.memory) || !has(self.max.memory) || quantity(string(self.min.memory)).compareTo(quantity(string(self.max.memory))) <= 0",message="bounds.min.memory must not be above bounds.max.memory"
 type Bounds struct {
 	// +optional
-	Min Amounts `json:"min,omitempty"`
+	Min Quantities `json:"min,omitempty"`
 	// +optional
-	Max Amounts `json:"max,omitempty"`
+	Max Quantities `json:"max,omitempty"`
 }
 
 // Cooldown is how long a component is left alone after it has grown.

@@ -22,7 +22,7 @@ type ScaledComponent struct {
 	// Size that its containers should have.
 	//
 	// +optional
-	Size Resources `json:"size,omitempty"`
+	Size Size `json:"size,omitempty"`
 	// Says is why it has this size and no other.
 	//
 	// +optional
@@ -68,7 +68,7 @@ type HeldChange struct {
 	// Wants is the size that it would get.
 	//
 	// +optional
-	Wants Resources `json:"wants,omitempty"`
+	Wants Size `json:"wants,omitempty"`
 	// Since when it is held by this guard.
 	Since metav1.Time `json:"since"`
 	// Until when at the earliest, if that is known.

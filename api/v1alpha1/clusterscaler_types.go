@@ -35,17 +35,18 @@ type ClusterScalerList struct {
 // ClusterScalerSpec is what is scaled and how. Empty, it grows every component of the TenantCluster of its own name, and shrinks none.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tenantCluster) || !has(self.workloads)",message="write either tenantCluster or workloads: one ClusterScaler looks after one kind of target"
-// +kubebuilder:validation:XValidation:rule="has(self.tenantCluster) == has(oldSelf.tenantCluster) && has(self.workloads) == has(oldSelf.workloads) && self.?tenantCluster.name.orValue('-') == oldSelf.?tenantCluster.name.orValue('-')",message="the target cannot be changed, because records are about it: create another ClusterScaler"
+// +kubebuilder:validation:XValidation:rule="has(self.tenantCluster) == has(oldSelf.tenantCluster) && has(self.workloads) == has(oldSelf.workloads)",message="the target cannot be changed, because records are about it: create another ClusterScaler"
 type ClusterScalerSpec struct {
 	// TenantCluster whose components are scaled; the one of the ClusterScaler's own name if neither it nor workloads is written.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the target cannot be changed, because records are about it: create another ClusterScaler"
 	TenantCluster *TenantClusterRef `json:"tenantCluster,omitempty"`
 	// Workloads that are scaled instead: those of a control plane that Metapilot does not run, in the ClusterScaler's namespace.
 	//
 	// +optional
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=6
 	// +listType=map
 	// +listMapKey=name
 	Workloads []WorkloadRef `json:"workloads,omitempty"`
@@ -65,7 +66,7 @@ type ClusterScalerSpec struct {
 	// Components have what is special about them, in the place of defaults.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=6
 	// +listType=map
 	// +listMapKey=name
 	Components []NamedComponentPolicy `json:"components,omitempty"`

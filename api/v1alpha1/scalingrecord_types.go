@@ -70,9 +70,9 @@ type ScalingRecordSpec struct {
 	// DecidedAt is when it was decided.
 	DecidedAt metav1.MicroTime `json:"decidedAt"`
 	// From is the size before.
-	From Resources `json:"from"`
+	From Size `json:"from"`
 	// To is the size that was decided; for a Hold the one that was wanted.
-	To Resources `json:"to"`
+	To Size `json:"to"`
 	// Evidence that the decision rests on.
 	//
 	// +optional

@@ -92,8 +92,8 @@ type ComponentSize struct {
 	Name string `json:"name"`
 	// Replicas is the number of pods.
 	Replicas int32 `json:"replicas"`
-	// Resources of each of them.
-	Resources Resources `json:"resources"`
+	// Size of each of them.
+	Size Size `json:"size"`
 }
 
 // CertificateStatus is how long a certificate is valid.

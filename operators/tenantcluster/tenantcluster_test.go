@@ -60,6 +60,9 @@ func startOperator(t *testing.T, config *rest.Config) client.Client {
 	if err := r.SetupWithManager(m); err != nil {
 		t.Fatal(err)
 	}
+	if err := (&tenantcluster.Sizer{Client: m.GetClient(), Clock: clock.RealClock{}, Workers: 4}).SetupWithManager(m); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(ctx) }()

@@ -7,12 +7,17 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// ResourcesOf is a size in the API's words.
-func ResourcesOf(s model.Size) v1alpha1.Resources {
-	return v1alpha1.Resources{Requests: amountsOf(s.Requests), Limits: amountsOf(s.Limits)}
+// InAPI is a size in the API's words.
+func InAPI(s model.Size) v1alpha1.Size {
+	return v1alpha1.Size{Requests: quantities(s.Requests), Limits: quantities(s.Limits)}
 }
 
-func amountsOf(a model.Amounts) (out v1alpha1.Amounts) {
+// ResourcesOf is a size in the words of spec.sizing.
+func ResourcesOf(s model.Size) v1alpha1.Resources {
+	return v1alpha1.Resources{Requests: v1alpha1.Amounts(quantities(s.Requests)), Limits: v1alpha1.Amounts(quantities(s.Limits))}
+}
+
+func quantities(a model.Amounts) (out v1alpha1.Quantities) {
 	if a.CPU > 0 {
 		out.CPU = Quantity(model.CPU, a.CPU)
 	}
@@ -31,9 +36,8 @@ func Quantity(r model.Resource, amount int64) *resource.Quantity {
 }
 
 // SizeOf reads a size from the API's words.
-func SizeOf(r v1alpha1.Resources) model.Size {
-	var s model.Size
-	amounts(&s.Requests, r.Requests)
-	amounts(&s.Limits, r.Limits)
-	return s
+func SizeOf(s v1alpha1.Size) (out model.Size) {
+	amounts(&out.Requests, s.Requests)
+	amounts(&out.Limits, s.Limits)
+	return out
 }

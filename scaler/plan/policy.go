@@ -111,7 +111,7 @@ func span(into *time.Duration, from *metav1.Duration) {
 	}
 }
 
-func amounts(into *model.Amounts, from v1alpha1.Amounts) {
+func amounts(into *model.Amounts, from v1alpha1.Quantities) {
 	if from.CPU != nil {
 		into.CPU = from.CPU.MilliValue()
 	}

@@ -36,11 +36,21 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		w.build(d.CmdArgs[0].Key, pods, d.HasArg("quorum"), size(t, d))
 		return ""
 	},
-	// size cpu= memory=: decided by somebody, and not yet in the pods.
-	"size": func(t *testing.T, w *world, d *datadriven.TestData) string { w.o.Size = size(t, d); return "" },
+	// size cpu= memory= [pods]: decided by somebody else; with pods, carried out as well.
+	"size": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		w.o.Size = size(t, d)
+		if d.HasArg("pods") {
+			resize(&w.o, w.o.Size)
+			w.kubelet()
+		}
+		return ""
+	},
 	// policy: YAML that is merged into the ClusterScaler's spec. A new-policy starts from an empty one.
-	"policy":     func(t *testing.T, w *world, d *datadriven.TestData) string { return merge(t, w, d) },
-	"new-policy": func(t *testing.T, w *world, d *datadriven.TestData) string { w.spec = v1alpha1.ClusterScalerSpec{}; return merge(t, w, d) },
+	"policy": func(t *testing.T, w *world, d *datadriven.TestData) string { return merge(t, w, d) },
+	"new-policy": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		w.spec = v1alpha1.ClusterScalerSpec{}
+		return merge(t, w, d)
+	},
 	// after: time passes.
 	"after": func(t *testing.T, w *world, d *datadriven.TestData) string {
 		w.o.Now = w.o.Now.Add(duration(t, d, d.CmdArgs[0].Key))
@@ -74,13 +84,20 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		}
 		return ""
 	},
-	"decide": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return describe(w.decide()) },
+	// decide [brief]: what is decided now, and with brief only why.
+	"decide": func(_ *testing.T, w *world, d *datadriven.TestData) string {
+		p := w.decide()
+		if d.HasArg("brief") {
+			return fmt.Sprintf("%s: %s\n", verb(p), p.Reason)
+		}
+		return describe(p)
+	},
 	// explain: the last decision with all that was proposed.
 	"explain": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return explain(&w.plan) },
 	"apply":   func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.apply(); return "" },
 	// effective: the policy that holds for the component.
 	"effective": func(_ *testing.T, w *world, _ *datadriven.TestData) string {
-		return strings.ReplaceAll(fmt.Sprintf("%+v\n", PolicyOf(&w.spec, w.o.Component)), " ", "\n")
+		return effective(PolicyOf(&w.spec, w.o.Component))
 	},
 }
 
@@ -239,14 +256,7 @@ func amount(t *testing.T, d *datadriven.TestData, r model.Resource, text string)
 // describe prints a plan for people.
 func describe(p *model.Plan) string {
 	var out strings.Builder
-	decision := string(p.Decision)
-	if p.Decision == model.Stay {
-		decision = "Stay"
-	}
-	if p.DryRun {
-		decision += " (dry run)"
-	}
-	fmt.Fprintf(&out, "%s: %s\n", decision, Explain(p))
+	fmt.Fprintf(&out, "%s: %s\n", verb(p), Explain(p))
 	if p.To != p.From {
 		fmt.Fprintf(&out, "size %s -> %s\n", words(p.From), words(p.To))
 	}
@@ -266,6 +276,16 @@ func describe(p *model.Plan) string {
 	return out.String()
 }
 
+func verb(p *model.Plan) string {
+	switch {
+	case p.Decision == model.Stay:
+		return "Stay"
+	case p.DryRun:
+		return string(p.Decision) + " (dry run)"
+	}
+	return string(p.Decision)
+}
+
 func explain(p *model.Plan) string {
 	var out strings.Builder
 	for _, one := range p.Proposals {
@@ -280,6 +300,18 @@ func explain(p *model.Plan) string {
 	if p.Debt != "" {
 		fmt.Fprintf(&out, "debt: %s\n", p.Debt)
 	}
+	return out.String()
+}
+
+func effective(p model.Policy) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "up %s, down %s, paused %q until %s\n", p.Up, p.Down, p.Paused, p.PausedUntil.Format(time.DateTime))
+	fmt.Fprintf(&out, "oom %t, cpu %+v, memory %+v\n", p.OOM, p.CPU, p.Memory)
+	fmt.Fprintf(&out, "factors %d%%, repeated within %s\n", p.Factors, p.RepeatWithin)
+	fmt.Fprintf(&out, "by use %t: cpu to %d%%, memory to %d%%, step %d%%\n", p.Estimate, p.CPUTarget, p.MemoryTarget, p.MaxStep)
+	fmt.Fprintf(&out, "min %+v, max %+v\n", p.Min, p.Max)
+	fmt.Fprintf(&out, "cool-down %s, %s; tolerance %d%%; checks %s, %s\n", p.UpCooldown, p.DownCooldown, p.Tolerance, p.EarlyCheck, p.LateCheck)
+	fmt.Fprintf(&out, "restarts after %s, %d in %s\n", p.QuietBeforeDebts, p.FleetMoves, p.FleetWithin)
 	return out.String()
 }
 

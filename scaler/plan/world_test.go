@@ -33,9 +33,10 @@ func newWorld() *world {
 	return &world{o: model.Observed{Now: start}, usage: map[string][]model.Sample{}, refuses: map[string]string{}}
 }
 
-// build makes the component's pods, all well and in their size.
+// build makes another component with a past of its own, its pods well and in their size. Time and nodes stay.
 func (w *world) build(name string, pods int, quorum bool, size model.Size) {
-	w.o.Component, w.o.Quorum, w.o.Size, w.o.Pods = name, quorum, size, nil
+	w.usage, w.refuses = map[string][]model.Sample{}, map[string]string{}
+	w.o = model.Observed{Now: w.o.Now, Component: name, Quorum: quorum, Size: size, Nodes: w.o.Nodes}
 	for i := range pods {
 		w.o.Pods = append(w.o.Pods, model.Pod{
 			Name: fmt.Sprintf("%s-%d", name, i), Size: size, Actual: size, Running: true, Ready: true, Placed: true,
@@ -84,6 +85,11 @@ func (w *world) kill(pod *model.Pod, limit int64) {
 // apply carries the last plan out, so that the next decision sees its result.
 func (w *world) apply() {
 	carryOut(&w.o, &w.plan)
+	w.kubelet()
+}
+
+// kubelet gives containers the size that their pods have, or says why not.
+func (w *world) kubelet() {
 	for i := range w.o.Pods {
 		pod := &w.o.Pods[i]
 		if why := w.refuses[pod.Name]; why != "" && pod.Size != pod.Actual {

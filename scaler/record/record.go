@@ -31,7 +31,7 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 		Spec: v1alpha1.ScalingRecordSpec{
 			Scaler: cs.Name, Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p),
 			SeenAt: metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
-			From: plan.ResourcesOf(p.From), To: plan.ResourcesOf(p.To),
+			From: plan.InAPI(p.From), To: plan.InAPI(p.To),
 			Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
 		},
 	}

@@ -34,6 +34,7 @@ const (
 	Workload          = "workload"
 	Pause             = "pause"
 	MasterOperator    = "master-operator"
+	ClusterScaler     = "cluster-scaler"
 )
 
 // DefaultVersion is the Kubernetes version of the meta cluster itself.
@@ -54,6 +55,7 @@ func All() []Component {
 		{Name: Workload, Version: "v1", Folder: Workload, Package: ".", Usually: "10 s"},
 		{Name: Pause, Version: "v1", Folder: Pause, Package: ".", Usually: "5 s"},
 		own(MasterOperator, "operators"),
+		own(ClusterScaler, "scaler"),
 	}
 }
 

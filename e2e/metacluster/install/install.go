@@ -1,4 +1,5 @@
-// Package install puts Metapilot into a meta cluster: the kinds, the admission policy that sizes pods, and the master-operator.
+// Package install puts Metapilot into a meta cluster: the kinds, the admission policy that sizes pods, the master-operator and the
+// cluster-scaler.
 //
 // It owns the manifests of an installation for tries and tests. It never touches tenants.
 package install
@@ -25,6 +26,8 @@ const limit = 2 * time.Minute
 var (
 	//go:embed master-operator.yaml
 	operator string
+	//go:embed cluster-scaler.yaml
+	scaler string
 	//go:embed sizing-policy.yaml
 	policy string
 )
@@ -40,28 +43,40 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 	if err != nil {
 		return err
 	}
-	built, err := cluster.Build(ctx, store, r, component.MasterOperator)
-	if err != nil {
+	if err := load(ctx, c, store, r); err != nil {
 		return err
 	}
-	image := built[component.MasterOperator]
-	if err := c.Load(ctx, r, image); err != nil {
-		return err
-	}
-	c.Images[component.MasterOperator] = image.ImageRef()
 	return r.Step("Metapilot installed", "", func() (said string, err error) {
 		policies, err := policyServed(ctx, c)
 		if err != nil {
 			return "", err
 		}
-		manifests := operator
+		manifests := operator + "---\n" + scaler
 		if policies {
-			manifests = policy + "---\n" + operator
+			manifests = policy + "---\n" + manifests
 		} else {
 			said = "no MutatingAdmissionPolicy v1 here (Kubernetes 1.36 has it): a new size restarts pods"
 		}
 		return said, apply(ctx, c, manifests)
 	})
+}
+
+// programs are what is installed, each a Deployment of its name.
+var programs = []string{component.MasterOperator, component.ClusterScaler}
+
+// load builds the programs from the checkout and brings them into the nodes.
+func load(ctx context.Context, c *cluster.Cluster, store component.Store, r *progress.Reporter) error {
+	built, err := cluster.Build(ctx, store, r, programs...)
+	if err != nil {
+		return err
+	}
+	for _, name := range programs {
+		if err := c.Load(ctx, r, built[name]); err != nil {
+			return err
+		}
+		c.Images[name] = built[name].ImageRef()
+	}
+	return nil
 }
 
 // policyServed asks whether the cluster knows the kind that sizes pods at their birth.
@@ -81,7 +96,8 @@ func apply(ctx context.Context, c *cluster.Cluster, manifests string) error {
 	if err := c.Apply(ctx, Namespace, crds); err != nil {
 		return err
 	}
-	if err := kubectl(ctx, c, "wait", "--for=condition=Established", "crd/tenantclusters.metapilot.io", "--timeout=30s"); err != nil {
+	if err := kubectl(ctx, c, "wait", "--for=condition=Established", "--timeout=30s",
+		"crd/tenantclusters.metapilot.io", "crd/clusterscalers.metapilot.io", "crd/scalingrecords.metapilot.io"); err != nil {
 		return err
 	}
 	rendered, err := c.Render(manifests)
@@ -91,7 +107,12 @@ func apply(ctx context.Context, c *cluster.Cluster, manifests string) error {
 	if err := c.Apply(ctx, Namespace, rendered); err != nil {
 		return err
 	}
-	return kubectl(ctx, c, "--namespace", Namespace, "rollout", "status", "deployment/master-operator", "--timeout=90s")
+	for _, name := range programs {
+		if err := kubectl(ctx, c, "--namespace", Namespace, "rollout", "status", "deployment/"+name, "--timeout=90s"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readKinds() (string, error) {

@@ -42,7 +42,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		o: Observed{Now: start, Tenant: tenant(), Credentials: map[string]Credential{}, Deployments: map[string]Deployment{}},
+		o: Observed{Now: start, Sized: true, Tenant: tenant(), Credentials: map[string]Credential{}, Deployments: map[string]Deployment{}},
 		c: Config{Images: Images{Repository: "registry.k8s.io"}},
 	}
 }
@@ -61,7 +61,7 @@ func (w *world) issueAll() {
 // run has every pod that is wanted, ready and in its size.
 func (w *world) run() {
 	t := w.o.Tenant
-	w.o.Address = "10.0.0.7"
+	w.o.Address, w.o.Sized = "10.0.0.7", true
 	w.issueAll()
 	w.o.Pods, w.o.Function = nil, Function{Asked: true}
 	for _, component := range Components {
@@ -74,7 +74,7 @@ func (w *world) run() {
 		for i := range n {
 			name := fmt.Sprintf("%s-%d", component, i)
 			w.o.Pods = append(w.o.Pods, Pod{
-				Name: name, Component: component, Hash: pods.Annotations[HashAnnotation], Running: true, Ready: true, Size: EffectiveSize(t, component),
+				Name: name, Component: component, Hash: pods.Annotations[HashAnnotation], Running: true, Ready: true,
 			})
 			if component == Etcd {
 				w.o.EtcdHash = pods.Annotations[HashAnnotation]
@@ -107,6 +107,11 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		w.o.Tenant.Generation++
 		return ""
 	},
+	// sizes: what pods get at their creation.
+	"sizes": func(_ *testing.T, w *world, _ *datadriven.TestData) string {
+		return encodeData(Sizing(w.o.Tenant).Data)
+	},
+	"unsized": func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.o.Sized = false; return "" },
 	"run":     func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.run(); return "" },
 	"address": func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.o.Address = "10.0.0.7"; return "" },
 	"issue":   func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.issueAll(); return "" },
@@ -192,15 +197,19 @@ func merge(t *testing.T, d *datadriven.TestData, into any) string {
 	return ""
 }
 
+func encodeData(data map[string]string) string {
+	var out strings.Builder
+	for _, key := range sortedKeys(data) {
+		fmt.Fprintf(&out, "%s: %s\n", key, data[key])
+	}
+	return out.String()
+}
+
 // describe prints a plan for people.
 func describe(p Plan) string {
 	var out strings.Builder
 	for _, r := range p.Issue {
 		fmt.Fprintf(&out, "issue %s: %s\n", r.Name, r.Why)
-	}
-	for _, r := range p.Resize {
-		fmt.Fprintf(&out, "resize %s: requests %s %s, limits %s %s\n", r.Pod,
-			r.Size.Requests.CPU.String(), r.Size.Requests.Memory.String(), r.Size.Limits.CPU.String(), r.Size.Limits.Memory.String())
 	}
 	if p.Restart != nil {
 		fmt.Fprintf(&out, "restart %s moveLeader=%t: %s\n", p.Restart.Pod, p.Restart.MoveLeader, p.Restart.Reason)

@@ -71,8 +71,8 @@ func FuzzDecide(f *testing.F) {
 			t.Errorf("the same spec gave\n%s and\n%s", first, second)
 		}
 		p := Decide(w.o, w.c)
-		if len(p.Issue) > 0 || len(p.Resize) > 0 || p.Restart != nil {
-			t.Errorf("of a tenant that is as it should be: %+v %+v %+v", p.Issue, p.Resize, p.Restart)
+		if len(p.Issue) > 0 || p.Restart != nil {
+			t.Errorf("of a tenant that is as it should be: %+v %+v", p.Issue, p.Restart)
 		}
 		if !isTrue(p.Status.Conditions, v1alpha1.ReadyCondition) {
 			t.Errorf("a tenant in which everything works is not Ready: %+v", p.Status.Conditions)

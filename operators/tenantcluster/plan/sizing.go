@@ -47,13 +47,13 @@ func sizes(t *v1alpha1.TenantCluster) (all []v1alpha1.ComponentSize) {
 		size := EffectiveSize(t, component)
 		all = append(all, v1alpha1.ComponentSize{
 			Name: component, Replicas: podCount(t, component),
-			Resources: v1alpha1.Resources{Requests: size.Requests.api(), Limits: size.Limits.api()},
+			Size: v1alpha1.Size{Requests: size.Requests.api(), Limits: size.Limits.api()},
 		})
 	}
 	return all
 }
 
-func (a Amounts) api() (out v1alpha1.Amounts) {
+func (a Amounts) api() (out v1alpha1.Quantities) {
 	if !a.CPU.IsZero() {
 		out.CPU = &a.CPU
 	}

@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/metapilot/metapilot/internal/units"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+// What people said, what is known, what would be worth it, what is allowed, what is possible. Whoever changes this changes which reason is shown.
+func TestGuardsAskInThisOrder(t *testing.T) {
+	want := []string{
+		"mode", "pause", "owner", "missing-data", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "fleet-budget", "node-capacity",
+	}
+	var got []string
+	for _, g := range guards {
+		got = append(got, g.name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("guards ask in the order %q, want %q", got, want)
+	}
+}
+
+// cure takes away why one guard holds.
+type cure struct {
+	guard string
+	take  func(*model.Observed, *model.Policy)
+}
+
+// checkFirstHoldWins has a world in which every guard of the list would hold, and takes their reasons away one after the other.
+func checkFirstHoldWins(t *testing.T, o *model.Observed, p *model.Policy, in []cure, then model.Decision) {
+	t.Helper()
+	for _, c := range in {
+		plan := Decide(o, p)
+		held := plan.Held()
+		if plan.Decision != model.Hold || held == nil || held.Guard != c.guard || plan.Reason != held.Says || held.Says == "" {
+			t.Fatalf("with all reasons of the guards from %s on: %s by %+v: %s", c.guard, plan.Decision, held, plan.Reason)
+		}
+		for _, v := range plan.Verdicts[:len(plan.Verdicts)-1] {
+			if v.Held {
+				t.Errorf("%s was asked after %s had held", c.guard, v.Guard)
+			}
+		}
+		c.take(o, p)
+	}
+	if plan := Decide(o, p); plan.Decision != then {
+		t.Errorf("without any reason to hold: %s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestFirstHoldOfGrowthWins(t *testing.T) {
+	w := newWorld()
+	w.build("etcd", 3, true, model.Size{Requests: model.Amounts{CPU: 100, Memory: 100 << 20}, Limits: model.Amounts{Memory: 512 << 20}})
+	o, p := &w.o, Defaults()
+	for i := range o.Pods {
+		o.Pods[i].Node = "n1"
+		for k := range 6 {
+			o.Pods[i].Usage = append(o.Pods[i].Usage, model.Sample{At: start.Add(time.Duration(k-5) * samplePeriod), CPU: 90, Memory: 100 << 20})
+		}
+	}
+	o.Pods[0].Ready, o.Pods[1].Pending, o.Pods[1].Says = false, "Deferred", "no room"
+	o.Foreign, o.Grown = "kubectl", start
+	o.Nodes = []model.Node{{Name: "n1", Allocatable: model.Amounts{CPU: 4000, Memory: 8 << 30}}}
+	p.Up, p.Paused, p.Tolerance, p.Max.CPU = model.Off, "maintenance", 1000, 100
+	checkFirstHoldWins(t, o, &p, []cure{
+		{"mode", func(_ *model.Observed, p *model.Policy) { p.Up = model.DryRun }},
+		{"pause", func(_ *model.Observed, p *model.Policy) { p.Paused = "" }},
+		{"owner", func(o *model.Observed, _ *model.Policy) { o.Foreign = "" }},
+		{"tolerance", func(_ *model.Observed, p *model.Policy) { p.Tolerance = 10 }},
+		{"cooldown", func(o *model.Observed, _ *model.Policy) { o.Grown = time.Time{} }},
+		{"bounds", func(_ *model.Observed, p *model.Policy) { p.Max.CPU = 0 }},
+		{"health", func(o *model.Observed, _ *model.Policy) { o.Pods[0].Ready = true }},
+		{"under-way", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Pending = "" }},
+		{"node-capacity", func(o *model.Observed, _ *model.Policy) { o.Nodes[0].Free.CPU = 1000 }},
+	}, model.Up)
+}
+
+func TestFirstHoldOfRestartWins(t *testing.T) {
+	w := newWorld()
+	w.build("kube-apiserver", 2, false, model.Size{Requests: model.Amounts{CPU: 100, Memory: 100 << 20}, Limits: model.Amounts{Memory: 512 << 20}})
+	o, p := &w.o, Defaults()
+	o.Pods[0].GoMemLimit, o.Pods[1].GoMemLimit = units.GoMemLimit(256<<20), units.GoMemLimit(512<<20)
+	o.Pods[1].Ready, o.Pods[1].Size.Limits.Memory = false, 256<<20
+	o.Stuck, o.Metrics, o.Shrunk, o.Moves = "it is being removed", "no answer", start, []time.Time{start, start, start, start, start}
+	p.Up, p.Paused = model.Off, "maintenance"
+	checkFirstHoldWins(t, o, &p, []cure{
+		{"mode", func(_ *model.Observed, p *model.Policy) { p.Up = model.Auto }},
+		{"pause", func(_ *model.Observed, p *model.Policy) { p.Paused = "" }},
+		{"owner", func(o *model.Observed, _ *model.Policy) { o.Stuck = "" }},
+		{"missing-data", func(o *model.Observed, _ *model.Policy) { o.Metrics = "" }},
+		{"cooldown", func(o *model.Observed, _ *model.Policy) { o.Shrunk = time.Time{} }},
+		{"health", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Ready = true }},
+		{"under-way", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Size = o.Size }},
+		{"fleet-budget", func(o *model.Observed, _ *model.Policy) { o.Moves = o.Moves[:4] }},
+	}, model.Restart)
+}
+
+// A kill disturbs nobody who is not disturbed already, so what only asks for patience does not hold its growth.
+func TestKillPassesGuardsThatAskForPatience(t *testing.T) {
+	w := newWorld()
+	w.build("etcd", 3, true, model.Size{Requests: model.Amounts{CPU: 100, Memory: 100 << 20}, Limits: model.Amounts{Memory: 512 << 20}})
+	w.o.Pods[0].Ready, w.o.Pods[1].Terminating, w.o.Pods[2].Pending = false, true, "Deferred"
+	w.o.Grown, w.o.Metrics = start, "no answer"
+	w.kill(&w.o.Pods[0], 512<<20)
+	p := Defaults()
+	p.Tolerance = 1000
+	if plan := Decide(&w.o, &p); plan.Decision != model.Up || plan.To.Limits.Memory != 768<<20 {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}

@@ -1,0 +1,288 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/metapilot/metapilot/internal/units"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+// dice draws from a seed.
+type dice struct{ *rand.Rand }
+
+func (d dice) one(of int) bool { return d.IntN(of) == 0 }
+func (d dice) span(most time.Duration) time.Duration {
+	return time.Duration(d.Int64N(int64(most))).Truncate(time.Second)
+}
+
+// randomCase is a component in any state that a healthy controller may see it in, and any policy that the API lets pass.
+func randomCase(seed uint64) (*model.Observed, *model.Policy) {
+	d := dice{rand.New(rand.NewPCG(seed, 3))}
+	p := d.policy()
+	o := &model.Observed{Now: start, Component: "x", Quorum: d.one(2), Size: d.size()}
+	if d.one(4) {
+		o.Nodes = d.nodes(o.Size)
+	}
+	older := o.Size
+	if d.one(3) {
+		older = o.Size.With(model.Memory, max(o.Size.Steered(model.Memory)/2, 1<<20), 0)
+	}
+	for i := range 1 + d.IntN(3) {
+		o.Pods = append(o.Pods, d.pod(o, i, older))
+	}
+	d.kills(o, p)
+	d.past(o)
+	if d.one(8) {
+		o.Metrics = "no answer"
+	}
+	return o, p
+}
+
+func (d dice) policy() *model.Policy {
+	p := Defaults()
+	p.Up = []model.Mode{model.Auto, model.Auto, model.Auto, model.DryRun, model.Off}[d.IntN(5)]
+	if d.one(10) {
+		p.Paused, p.PausedUntil = "maintenance", start.Add(d.span(2*time.Hour)-time.Hour)
+	}
+	if d.one(3) {
+		p.Max = model.Amounts{CPU: 1 + d.Int64N(4000), Memory: 1 + d.Int64N(4<<30)}
+		p.Min = model.Amounts{CPU: d.Int64N(p.Max.CPU), Memory: d.Int64N(p.Max.Memory)}
+	}
+	if d.one(3) {
+		p.Factors = []int64{101 + d.Int64N(300), 101 + d.Int64N(900)}
+		p.CPU.Above, p.CPU.For, p.CPUTarget = 1+d.Int64N(200), d.span(5*time.Minute), 1+d.Int64N(200)
+		p.Memory.Above, p.Memory.For, p.MemoryTarget = 1+d.Int64N(100), d.span(5*time.Minute), 1+d.Int64N(200)
+		p.MaxStep, p.Tolerance, p.UpCooldown = 101+d.Int64N(900), 1+d.Int64N(100), time.Second+d.span(time.Hour)
+	}
+	return &p
+}
+
+// size is guaranteed, burstable, or without limits; CPU and memory are drawn from what control planes have.
+func (d dice) size() model.Size {
+	s := model.Size{Requests: model.Amounts{CPU: 10 + d.Int64N(2000), Memory: 1<<20 + d.Int64N(2<<30)}}
+	switch d.IntN(4) {
+	case 0:
+		s.Limits = s.Requests
+	case 1:
+		s.Limits = model.Amounts{CPU: s.Requests.CPU * (1 + d.Int64N(3)), Memory: s.Requests.Memory + d.Int64N(2<<30)}
+	case 2:
+		s.Limits.Memory = s.Requests.Memory + d.Int64N(2<<30)
+	}
+	return s
+}
+
+func (d dice) nodes(size model.Size) (all []model.Node) {
+	for i := range 1 + d.IntN(3) {
+		free := model.Amounts{CPU: d.Int64N(4000), Memory: d.Int64N(8 << 30)}
+		all = append(all, model.Node{
+			Name: fmt.Sprintf("n%d", i), Free: free, Closed: d.one(10),
+			Allocatable: model.Amounts{CPU: free.CPU + size.Requests.CPU, Memory: free.Memory + size.Requests.Memory},
+		})
+	}
+	return all
+}
+
+func (d dice) pod(o *model.Observed, i int, older model.Size) model.Pod {
+	pod := model.Pod{Name: fmt.Sprintf("x-%d", i), Size: o.Size, Running: !d.one(8), Placed: true}
+	if d.one(4) {
+		pod.Size = older
+	}
+	pod.Actual, pod.Ready, pod.Terminating = pod.Size, pod.Running && !d.one(8), d.one(12)
+	if o.Nodes != nil {
+		pod.Node = o.Nodes[d.IntN(len(o.Nodes))].Name
+	}
+	if d.one(8) {
+		pod.Actual, pod.Pending, pod.Says = older, []string{"Deferred", "Infeasible"}[d.IntN(2)], "no room"
+	}
+	if d.one(3) {
+		pod.GoMemLimit = units.GoMemLimit(older.Limits.Memory)
+	}
+	cpu, memory, slope := d.Float64()*1.5, d.Float64()*1.1, d.Float64()*0.02-0.01
+	for k := range d.IntN(keptSamples + 1) {
+		pod.Usage = append([]model.Sample{{
+			At: start.Add(-time.Duration(k) * samplePeriod), CPU: int64(cpu * d.noise() * float64(o.Size.Requests.CPU)),
+			Memory: max(0, int64((memory*d.noise()-slope*float64(k))*float64(o.Size.Steered(model.Memory)))),
+		}}, pod.Usage...)
+	}
+	return pod
+}
+
+func (d dice) noise() float64 { return 0.97 + 0.06*d.Float64() }
+
+// kills are at limits that grew until the decided one, each within reach of the next.
+func (d dice) kills(o *model.Observed, p *model.Policy) {
+	limit, at := o.Size.Steered(model.Memory), start
+	for i := range d.IntN(4) {
+		at = at.Add(-d.span(p.RepeatWithin / 3))
+		if i > 0 || d.one(2) {
+			limit = max(limit*10/(10+d.Int64N(20)), 1)
+		}
+		o.Kills = append([]model.Kill{{Pod: "x-0", Container: fmt.Sprint(i), At: at, Limit: limit}}, o.Kills...)
+	}
+}
+
+// past is what was decided before, and when.
+func (d dice) past(o *model.Observed) {
+	if d.one(2) {
+		o.Grown = start.Add(-d.span(time.Hour))
+	}
+	switch d.IntN(4) {
+	case 0:
+		o.Last = model.Decided{Decision: model.Up, To: o.Size, At: start.Add(-d.span(time.Hour))}
+	case 1:
+		o.Last = model.Decided{Decision: model.Hold, Guard: "bounds", To: o.Size, At: start.Add(-d.span(time.Hour))}
+	}
+	for at := start.Add(-d.span(20 * time.Minute)); at.Before(start); at = at.Add(time.Minute + d.span(5*time.Minute)) {
+		o.Moves = append(o.Moves, at)
+	}
+}
+
+// FuzzDecide draws cases. Each property has its own function below.
+func FuzzDecide(f *testing.F) {
+	for seed := range uint64(2000) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		o, p := randomCase(seed)
+		plan := checkSameBytes(t, seed)
+		checkSaysWhy(t, o, &plan)
+		checkBounds(t, p, &plan)
+		checkSizes(t, &plan)
+		checkForbidden(t, o, p, &plan)
+		checkMoreKills(t, seed, &plan)
+		checkComesToRest(t, o, p)
+		if t.Failed() {
+			t.Logf("seed %d: %s: %s\nfrom %s\nto   %s", seed, verb(&plan), plan.Reason, words(plan.From), words(plan.To))
+		}
+	})
+}
+
+// Same input, same bytes; and deciding changes nothing of what it was given.
+func checkSameBytes(t *testing.T, seed uint64) model.Plan {
+	o, p := randomCase(seed)
+	given := encode(t, o, p)
+	plan := Decide(o, p)
+	if after := encode(t, o, p); after != given {
+		t.Errorf("deciding changed what it was given from\n%s to\n%s", given, after)
+	}
+	other, policy := randomCase(seed)
+	if again := Decide(other, policy); encode(t, again) != encode(t, plan) {
+		t.Errorf("the same input gave\n%s and\n%s", encode(t, plan), encode(t, again))
+	}
+	return plan
+}
+
+func encode(t *testing.T, values ...any) string {
+	t.Helper()
+	raw, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// Every plan has a reason. A hold that knows its end is looked at again then, and not before.
+func checkSaysWhy(t *testing.T, o *model.Observed, plan *model.Plan) {
+	held := plan.Held()
+	switch {
+	case plan.Reason == "" || Explain(plan) == "":
+		t.Error("there is no reason")
+	case (held != nil) != (plan.Decision == model.Hold):
+		t.Errorf("%s, and held by %+v", plan.Decision, held)
+	case held != nil && !held.Until.IsZero() && plan.Recheck != max(held.Until.Sub(o.Now), time.Second):
+		t.Errorf("held until %s, and looked at again in %s", held.Until, plan.Recheck)
+	case held != nil && held.Until.IsZero() && plan.Recheck != 0:
+		t.Errorf("held without an end, and looked at again in %s", plan.Recheck)
+	}
+}
+
+// What changes ends within the bounds, or does not go further out.
+func checkBounds(t *testing.T, p *model.Policy, plan *model.Plan) {
+	if plan.Decision != model.Up {
+		return
+	}
+	for _, r := range []model.Resource{model.CPU, model.Memory} {
+		from, to := plan.From.Steered(r), plan.To.Steered(r)
+		if most := p.Max.Of(r); to != from && most > 0 && to > max(most, from) {
+			t.Errorf("%s grows to %s, above the bound of %s", r, model.Short(r, to), model.Short(r, most))
+		}
+	}
+}
+
+// Growing lowers nothing, a request stays within its limit, what is guaranteed stays so, and what has no limit gets none.
+func checkSizes(t *testing.T, plan *model.Plan) {
+	from, to := plan.From, plan.To
+	for _, r := range []model.Resource{model.CPU, model.Memory} {
+		if limit := to.Limits.Of(r); limit > 0 && to.Requests.Of(r) > limit {
+			t.Errorf("a request of %s is above its limit in %s", r, words(to))
+		}
+		lower := to.Requests.Of(r) < from.Requests.Of(r) || to.Limits.Of(r) < from.Limits.Of(r)
+		if plan.Decision == model.Up && lower {
+			t.Errorf("growing lowers %s from %s to %s", r, words(from), words(to))
+		}
+		if plan.Decision != model.Revert && (from.Limits.Of(r) == 0) != (to.Limits.Of(r) == 0) {
+			t.Errorf("a limit of %s came or went: %s to %s", r, words(from), words(to))
+		}
+	}
+	if from.Requests == from.Limits && to.Requests != to.Limits && plan.Decision != model.Revert {
+		t.Errorf("%s was guaranteed, and %s is not", words(from), words(to))
+	}
+	if plan.Decision == model.Up && to == from {
+		t.Error("growing changes nothing")
+	}
+}
+
+// What people forbid is not done.
+func checkForbidden(t *testing.T, o *model.Observed, p *model.Policy, plan *model.Plan) {
+	acts := plan.Decision != model.Stay && plan.Decision != model.Hold && !plan.DryRun
+	paused := p.Paused != "" && (p.PausedUntil.IsZero() || o.Now.Before(p.PausedUntil))
+	if acts && (p.Up != model.Auto || paused) {
+		t.Errorf("%s, although the mode is %s and paused is %t", plan.Decision, p.Up, paused)
+	}
+	if acts && o.Metrics != "" && plan.Decision == model.Restart {
+		t.Error("a restart by choice while usage is not known")
+	}
+}
+
+// One more kill at the decided limit never makes less of what is proposed.
+func checkMoreKills(t *testing.T, seed uint64, before *model.Plan) {
+	o, p := randomCase(seed)
+	o.Kills = append(o.Kills, model.Kill{Pod: "x-0", Container: "more", At: o.Now, Limit: o.Size.Steered(model.Memory)})
+	after := Decide(o, p)
+	for i, was := range before.Proposals {
+		if now := after.Proposals[i]; now.Value < was.Value {
+			t.Errorf("with one more kill %s proposes %d, before it was %d", now.Estimator, now.Value, was.Value)
+		}
+	}
+}
+
+// Carried out and looked at again at the same moment, nothing else is changed; and nothing is told a second time.
+func checkComesToRest(t *testing.T, o *model.Observed, p *model.Policy) {
+	var told []string
+	for range 4 {
+		plan := Decide(o, p)
+		if !plan.Record {
+			break
+		}
+		told = append(told, fmt.Sprintf("%s: %s", verb(&plan), Explain(&plan)))
+		carryOut(o, &plan)
+		for i := range o.Pods {
+			pod := &o.Pods[i]
+			pod.Actual, pod.Pending, pod.Says = pod.Size, "", ""
+		}
+		if next := Decide(o, p); acts(&plan) && acts(&next) {
+			t.Errorf("%s, and at once %s: %s", told[len(told)-1], verb(&next), Explain(&next))
+		}
+	}
+	if len(told) > 2 { // a change, and why the next one is held
+		t.Errorf("told without end: %q", told)
+	}
+}
+
+func acts(p *model.Plan) bool {
+	return p.Decision != model.Stay && p.Decision != model.Hold && !p.DryRun
+}
