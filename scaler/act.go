@@ -80,7 +80,7 @@ func (r *Reconciler) write(ctx context.Context, t target, v *view) error {
 	if err != nil {
 		return err
 	}
-	r.written.Store(t.key, generation)
+	r.written.Store(t.tenant.UID, generation)
 	return nil
 }
 

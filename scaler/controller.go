@@ -37,7 +37,7 @@ type Reconciler struct {
 	Budget   Budget
 	Workers  int // ClusterScalers that are worked on at the same time
 
-	written sync.Map // client.ObjectKey of a TenantCluster -> generation that the scaler wrote last
+	written sync.Map // UID of a TenantCluster -> generation that the scaler wrote last
 }
 
 // Budget of disruptive moves in the whole fleet.

@@ -60,7 +60,7 @@ func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (targ
 		t.fault = fault{"UnknownComponent", unknown}
 		return t, nil
 	}
-	if generation, wrote := r.written.Load(t.key); wrote && t.tenant.Generation < generation.(int64) {
+	if generation, wrote := r.written.Load(t.tenant.UID); wrote && t.tenant.Generation < generation.(int64) {
 		t.behind = true
 		return t, nil
 	}

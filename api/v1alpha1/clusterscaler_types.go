@@ -6,7 +6,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=cs,categories=metapilot
+// +kubebuilder:resource:shortName=cls,categories=metapilot
 // +kubebuilder:printcolumn:name="Up",type=string,JSONPath=`.spec.mode.up`
 // +kubebuilder:printcolumn:name="Down",type=string,JSONPath=`.spec.mode.down`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

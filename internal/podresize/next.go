@@ -21,8 +21,9 @@ const (
 // Next is the step that a pod needs, and why.
 //
 // A running container is resized where it is. One that was killed and waits in back-off is recreated: in place, its pod's cgroup would keep the old
-// limit (kubernetes/kubernetes#138760), and the back-off would go on. One that was killed a moment ago is started again at once by the kubelet,
-// which sees the resize when it looks the next time; if it was killed once more meanwhile, nobody knows what its cgroup says, and it is recreated.
+// limit (kubernetes/kubernetes#138760), and the back-off would go on. One that was killed a moment ago is started again at once by the kubelet
+// and told so some tenths of a second later: that is waited for. If it was killed once more while it was resized, nobody knows what its cgroup
+// says, and it is recreated.
 func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (Step, string) {
 	c, status := Container(pod, container), Status(pod, container)
 	if c == nil || !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
@@ -68,7 +69,7 @@ func resizable(pod *corev1.Pod, c *corev1.Container, status *corev1.ContainerSta
 		return Recreate, "it was never placed with its old size"
 	case why != "":
 		return Held, why + "; it comes with the next pod"
-	case status == nil || status.State.Waiting != nil:
+	case status == nil || status.State.Running == nil:
 		return Held, "its container is being started"
 	}
 	return InPlace, ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
@@ -27,6 +28,8 @@ type Sizer struct {
 	Client  client.Client // reads come from the cache
 	Clock   clock.PassiveClock
 	Workers int
+
+	resized sync.Map // UID of a pod -> its generation since it was resized last
 }
 
 // SetupWithManager registers the controller.
@@ -72,10 +75,16 @@ func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev
 	log := ctrl.LoggerFrom(ctx).WithValues("pod", client.ObjectKeyFromObject(pod))
 	switch step, why := podresize.Next(pod, component, want); step {
 	case podresize.InPlace:
+		if since, done := s.resized.Load(pod.UID); done && pod.Generation < since.(int64) {
+			return nil // the cache has not seen it yet
+		}
 		log.Info("Resizing pod in place", "requests", want.Requests, "limits", want.Limits)
-		return client.IgnoreNotFound(podresize.Resize(ctx, s.Client, pod, component, want, s.Clock.Now()))
+		generation, err := podresize.Resize(ctx, s.Client, pod, component, want, s.Clock.Now())
+		s.resized.Store(pod.UID, generation)
+		return client.IgnoreNotFound(err)
 	case podresize.Recreate:
 		log.Info("Recreating pod", "reason", why)
+		s.resized.Delete(pod.UID)
 		err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("recreating pod %s: %w", client.ObjectKeyFromObject(pod), err)

@@ -46,7 +46,8 @@ func (a Workload) Apply(ctx context.Context, workload client.Object, container s
 func (a Workload) inPlace(ctx context.Context, container string, pods []*corev1.Pod, size corev1.ResourceRequirements) (problem error) {
 	for _, pod := range pods {
 		if s := podresize.Status(pod, container); s != nil && s.State.Running != nil && pod.DeletionTimestamp.IsZero() {
-			problem = errors.Join(problem, podresize.Resize(ctx, a.Client, pod, container, size, a.Clock.Now()))
+			_, err := podresize.Resize(ctx, a.Client, pod, container, size, a.Clock.Now())
+			problem = errors.Join(problem, err)
 		}
 	}
 	return problem

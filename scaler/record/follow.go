@@ -86,13 +86,12 @@ func milliseconds(from metav1.MicroTime, to *metav1.MicroTime) *int64 {
 
 // missing is what the effect waits for.
 func (f *follower) missing() string {
-	if len(f.o.Pods) == 0 {
-		return "it has no pods"
-	}
+	live := 0
 	for i := range f.o.Pods {
 		pod := &f.o.Pods[i]
 		switch {
 		case pod.Terminating:
+			continue
 		case pod.Pending != "":
 			return fmt.Sprintf("the resize of %s is %s: %s", pod.Name, pod.Pending, pod.Says)
 		case pod.Size != f.o.Size || pod.Actual != f.o.Size:
@@ -100,6 +99,10 @@ func (f *follower) missing() string {
 		case !pod.Running:
 			return pod.Name + " does not run"
 		}
+		live++
+	}
+	if live == 0 {
+		return "it has no pods"
 	}
 	if debt := plan.Debt(f.o); f.spec.Decision == v1alpha1.DecisionRestart && debt != "" {
 		return debt

