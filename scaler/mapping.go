@@ -29,7 +29,7 @@ func index(i client.FieldIndexer) error {
 		field  string
 		value  client.IndexerFunc
 	}{
-		{&v1alpha1.ClusterScaler{}, byTenant, func(o client.Object) []string { return nonEmpty(tenantOf(o.(*v1alpha1.ClusterScaler))) }},
+		{&v1alpha1.ClusterScaler{}, byTenant, func(o client.Object) []string { return nonEmpty(TenantOf(o.(*v1alpha1.ClusterScaler))) }},
 		{&corev1.Pod{}, byNode, func(o client.Object) []string { return nonEmpty(o.(*corev1.Pod).Spec.NodeName) }},
 		{&v1alpha1.ScalingRecord{}, byScaler, func(o client.Object) []string { return []string{o.(*v1alpha1.ScalingRecord).Spec.Scaler} }},
 		{&v1alpha1.ScalingRecord{}, byMove, func(o client.Object) []string { return moved(o.(*v1alpha1.ScalingRecord)) }},
@@ -55,8 +55,8 @@ func moved(r *v1alpha1.ScalingRecord) []string {
 	return nil
 }
 
-// tenantOf is the name of the TenantCluster that a ClusterScaler looks after; empty if it looks after workloads.
-func tenantOf(cs *v1alpha1.ClusterScaler) string {
+// TenantOf is the name of the TenantCluster that a ClusterScaler looks after; empty if it looks after workloads.
+func TenantOf(cs *v1alpha1.ClusterScaler) string {
 	switch {
 	case len(cs.Spec.Workloads) > 0:
 		return ""

@@ -47,7 +47,7 @@ func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (targ
 	if len(cs.Spec.Workloads) > 0 {
 		return r.findWorkloads(ctx, cs)
 	}
-	t := target{key: client.ObjectKey{Namespace: cs.Namespace, Name: tenantOf(cs)}, tenant: &v1alpha1.TenantCluster{}}
+	t := target{key: client.ObjectKey{Namespace: cs.Namespace, Name: TenantOf(cs)}, tenant: &v1alpha1.TenantCluster{}}
 	err := r.Client.Get(ctx, t.key, t.tenant)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -26,11 +26,11 @@ type options struct {
 func command() *cobra.Command {
 	var o options
 	root := &cobra.Command{
-		Use: "metapilot", Short: "Look at tenants and reach them", SilenceUsage: true, SilenceErrors: true,
+		Use: "metapilot", Short: "Look at tenants, understand their sizes, and reach them", SilenceUsage: true, SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig of the meta cluster; as kubectl finds it if empty")
 	root.PersistentFlags().StringVarP(&o.namespace, "namespace", "n", "", "namespace of the TenantCluster; that of the kubeconfig if empty")
-	root.AddCommand(status(&o), kubeconfig(&o))
+	root.AddCommand(status(&o), explain(&o), records(&o), kubeconfig(&o))
 	return root
 }
 

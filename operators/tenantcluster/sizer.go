@@ -74,6 +74,8 @@ func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev
 	want := plan.EffectiveSize(tc, component).Requirements()
 	log := ctrl.LoggerFrom(ctx).WithValues("pod", client.ObjectKeyFromObject(pod))
 	switch step, why := podresize.Next(pod, component, want); step {
+	case podresize.Done:
+		s.resized.Delete(pod.UID)
 	case podresize.InPlace:
 		if since, done := s.resized.Load(pod.UID); done && pod.Generation < since.(int64) {
 			return nil // the cache has not seen it yet
@@ -84,7 +86,6 @@ func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev
 		return client.IgnoreNotFound(err)
 	case podresize.Recreate:
 		log.Info("Recreating pod", "reason", why)
-		s.resized.Delete(pod.UID)
 		err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("recreating pod %s: %w", client.ObjectKeyFromObject(pod), err)
