@@ -35,7 +35,13 @@ const (
 	Pause             = "pause"
 	MasterOperator    = "master-operator"
 	ClusterScaler     = "cluster-scaler"
+	VPARecommender    = "vpa-recommender"
+	VPAUpdater        = "vpa-updater"
+	VPAAdmission      = "vpa-admission-controller"
 )
+
+// VPA is the folder of the Vertical Pod Autoscaler's three programs, below e2e/components.
+const VPA = "vpa"
 
 // DefaultVersion is the Kubernetes version of the meta cluster itself.
 const DefaultVersion = "v1.36.3"
@@ -56,6 +62,9 @@ func All() []Component {
 		{Name: Pause, Version: "v1", Folder: Pause, Package: ".", Usually: "5 s"},
 		own(MasterOperator, "operators"),
 		own(ClusterScaler, "scaler"),
+		rival(VPARecommender, "recommender"),
+		rival(VPAUpdater, "updater"),
+		rival(VPAAdmission, "admission-controller"),
 	}
 }
 
@@ -65,6 +74,12 @@ func own(name string, rooms ...string) Component {
 		Name: name, Version: "dev", Folder: "../..", Package: "./cmd/" + name, Usually: "1 min",
 		Sources: append([]string{"go.mod", "go.sum", "api", "internal", "cmd/" + name}, rooms...),
 	}
+}
+
+// rival is a program of Kubernetes' Vertical Pod Autoscaler, which benches compare us with. Only they build it.
+func rival(name, program string) Component {
+	const programs = "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/"
+	return Component{Name: name, Version: "v1.7.3", Folder: VPA, Package: programs + program, Usually: "2 min"}
 }
 
 func kubernetes(version, modFile string, tags []string, nodePrograms ...string) Component {

@@ -3,29 +3,16 @@ package tenant
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/metapilot/metapilot/e2e/metacluster/component"
 	"github.com/metapilot/metapilot/e2e/scenario"
+	"github.com/metapilot/metapilot/e2e/scenario/hosted"
 )
-
-// metapilot runs the command-line program that make e2e has built.
-func metapilot(ctx context.Context, s *scenario.Scenario, args ...string) (string, error) {
-	s.Helper()
-	checkout, err := component.Checkout()
-	if err != nil {
-		s.Fatal(err)
-	}
-	program := filepath.Join(checkout, "bin", "metapilot")
-	out, err := exec.CommandContext(ctx, program, append([]string{"--kubeconfig", s.Cluster.Kubeconfig(), "-n", s.Namespace}, args...)...).CombinedOutput()
-	return string(out), err
-}
 
 // What a person asks for is there in words: a tenant that works, one that waits for its user, and one that is not there.
 func TestCommandLine(t *testing.T) {
+	t.Parallel() // beside the one that waits for certificates to end
 	s := scenario.New(t)
 	newTenant(s, "good", "")
 	s.Apply(`
@@ -34,8 +21,8 @@ kind: TenantCluster
 metadata: {name: wrong}
 spec: {version: v1.36.3, apiServer: {extraArgs: [{name: event-tll, value: 2h}]}}
 `)
-	s.Eventually("status tells of both", usable, func(ctx context.Context) (bool, string) {
-		out, err := metapilot(ctx, s, "status")
+	s.Eventually("status tells of both", hosted.Usable, func(ctx context.Context) (bool, string) {
+		out, err := hosted.Metapilot(ctx, s, "status")
 		good, wrong := line(out, s.Namespace+"/good"), line(out, s.Namespace+"/wrong")
 		return err == nil && strings.Contains(good, "v1.36.3") && strings.Contains(good, "1/1") &&
 			strings.Contains(wrong, "InvalidExtraArgs") && strings.Contains(wrong, "did you mean --event-ttl?"), fmt.Sprint(out, err)
@@ -50,7 +37,7 @@ spec: {version: v1.36.3, apiServer: {extraArgs: [{name: event-tll, value: 2h}]}}
 		"kubeconfig":         "accepts 1 arg",
 		"status --kubeconfi": "unknown flag",
 	} {
-		if out, _ := metapilot(t.Context(), s, strings.Fields(args)...); !strings.Contains(out, says) {
+		if out, _ := hosted.Metapilot(t.Context(), s, strings.Fields(args)...); !strings.Contains(out, says) {
 			t.Errorf("metapilot %s says %q, which does not hold %q", args, out, says)
 		}
 	}
