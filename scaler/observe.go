@@ -11,6 +11,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/internal/podresize"
+	"github.com/metapilot/metapilot/scaler/actuator"
 	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 	"github.com/metapilot/metapilot/scaler/source"
@@ -76,7 +77,7 @@ func (v *view) look(sources []source.Source) {
 		o.Shrunk = v.before.Shrunk.Time
 	}
 	for _, pod := range c.pods {
-		o.Pods = append(o.Pods, podOf(pod, c.container))
+		o.Pods = append(o.Pods, podOf(pod, c.container, c.size))
 	}
 	for _, s := range sources {
 		s.Look(source.Component{Container: c.container, Pods: c.pods}, o)
@@ -94,7 +95,7 @@ func kills(before v1alpha1.ScaledComponent) (all []model.Kill) {
 	return all
 }
 
-func podOf(p *corev1.Pod, container string) model.Pod {
+func podOf(p *corev1.Pod, container string, size model.Size) model.Pod {
 	pod := model.Pod{Name: p.Name, Node: p.Spec.NodeName, Placed: p.Spec.NodeName != "", Terminating: !p.DeletionTimestamp.IsZero()}
 	if c := podresize.Container(p, container); c != nil {
 		pod.Size, pod.GoMemLimit = requirements(&c.Resources), goMemLimit(c)
@@ -106,6 +107,9 @@ func podOf(p *corev1.Pod, container string) model.Pod {
 			pod.Actual = requirements(s.Resources)
 		}
 	}
+	if why := podresize.Refused(p, actuator.Requirements(plan.ResourcesOf(size))); why != "" {
+		pod.Pending, pod.Says = infeasible, why
+	}
 	for _, c := range p.Status.Conditions {
 		switch {
 		case c.Type == corev1.PodReady:
@@ -116,6 +120,9 @@ func podOf(p *corev1.Pod, container string) model.Pod {
 	}
 	return pod
 }
+
+// infeasible is the kubelet's word for a resize that its node can never have.
+const infeasible = "Infeasible"
 
 func requirements(r *corev1.ResourceRequirements) model.Size {
 	return model.Size{Requests: amountsOf(r.Requests), Limits: amountsOf(r.Limits)}

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -32,6 +34,23 @@ func AtMost(metric, unit string, ours, bound float64, how string) Row {
 // Plain is a row without an aim.
 func Plain(metric, unit string, ours float64, how string) Row {
 	return Row{Metric: metric, Unit: unit, Ours: &ours, Aim: "-", How: how}
+}
+
+// Beside adds what a rival did in the same run.
+func (r Row) Beside(rival string, value float64) Row {
+	r.Rivals = maps.Clone(r.Rivals)
+	if r.Rivals == nil {
+		r.Rivals = map[string]*float64{}
+	}
+	r.Rivals[rival] = &value
+	return r
+}
+
+// Percentile returns the least value that at least so many percent of the values do not exceed, by the nearest rank.
+func Percentile(values []float64, percent int) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	rank := (len(sorted)*percent + 99) / 100
+	return sorted[max(rank, 1)-1]
 }
 
 // Median returns the median of the values, of which there has to be at least one.
@@ -63,12 +82,36 @@ func Write(out io.Writer, folder, name string, rows []Row) error {
 }
 
 func writeTable(out io.Writer, rows []Row) {
+	names := rivals(rows)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "METRIC\tUNIT\tOURS\tAIM\tHOLDS\tHOW")
+	fmt.Fprintln(w, strings.Join(slices.Concat([]string{"METRIC", "UNIT", "OURS"}, upper(names), []string{"AIM", "HOLDS", "HOW"}), "\t"))
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Metric, r.Unit, number(r.Ours), r.Aim, verdict(r.Holds), r.How)
+		cells := []string{r.Metric, r.Unit, number(r.Ours)}
+		for _, name := range names {
+			cells = append(cells, number(r.Rivals[name]))
+		}
+		fmt.Fprintln(w, strings.Join(append(cells, r.Aim, verdict(r.Holds), r.How), "\t"))
 	}
 	w.Flush()
+}
+
+// rivals are the names of all that were measured beside us.
+func rivals(rows []Row) []string {
+	all := map[string]bool{}
+	for _, r := range rows {
+		for name := range r.Rivals {
+			all[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+func upper(names []string) []string {
+	all := slices.Clone(names)
+	for i := range all {
+		all[i] = strings.ToUpper(all[i])
+	}
+	return all
 }
 
 func number(v *float64) string {

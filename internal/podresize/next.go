@@ -64,7 +64,9 @@ func doubtful(pod *corev1.Pod, kill *Kill) bool {
 
 // resizable is how a pod gets a size that differs from its own.
 func resizable(pod *corev1.Pod, c *corev1.Container, status *corev1.ContainerStatus, want corev1.ResourceRequirements) (Step, string) {
-	switch why := notInPlace(c.Resources, want); {
+	switch why, refused := notInPlace(c.Resources, want), Refused(pod, want); {
+	case refused != "":
+		return Held, "Infeasible: " + refused
 	case pod.Spec.NodeName == "":
 		return Recreate, "it was never placed with its old size"
 	case why != "":

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,21 +17,55 @@ import (
 // Resize gives a container another size in place, and returns the pod's generation from which on it has it. What is not named in the size stays.
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) (int64, error) {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	note := map[string]any{"metadata": map[string]any{
-		"uid": pod.UID, "annotations": map[string]any{Annotation: remember(pod, container, now)},
-	}}
-	if err := patch(note, func(raw []byte) error {
-		return c.Patch(ctx, target, client.RawPatch(types.MergePatchType, raw))
-	}); err != nil {
-		return 0, fmt.Errorf("noting the resize of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	if err := annotate(ctx, c, pod, target, Annotation, remember(pod, container, now)); err != nil {
+		return 0, err
 	}
 	resized := map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": size}}}}
 	if err := patch(resized, func(raw []byte) error {
 		return c.SubResource("resize").Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, raw))
-	}); err != nil {
+	}); tooLarge(err) {
+		return 0, annotate(ctx, c, pod, target, refusedAnnotation, refusal(size, err))
+	} else if err != nil {
 		return 0, fmt.Errorf("resizing pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	return target.Generation, nil
+}
+
+// annotate writes an annotation of the pod that was seen, not of one that has come in its place.
+func annotate(ctx context.Context, c client.Client, pod, target *corev1.Pod, key, value string) error {
+	note := map[string]any{"metadata": map[string]any{"uid": pod.UID, "annotations": map[string]any{key: value}}}
+	if err := patch(note, func(raw []byte) error {
+		return c.Patch(ctx, target, client.RawPatch(types.MergePatchType, raw))
+	}); err != nil {
+		return fmt.Errorf("annotating pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	return nil
+}
+
+// tooLarge: kube-apiserver 1.36 refuses a resize that the pod's node can never have; before, the kubelet called it Infeasible in the pod's status.
+func tooLarge(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "enough allocatable resources")
+}
+
+// refusedAnnotation on a pod holds the size that was refused, and why: it is not asked for again.
+const refusedAnnotation = "metapilot.io/resize-refused"
+
+func refusal(size corev1.ResourceRequirements, err error) string {
+	_, why, _ := strings.Cut(err.Error(), "is forbidden: ")
+	return sizeKey(size) + ";" + why
+}
+
+// Refused is why the pod can never have the size on its node; empty if that is not known.
+func Refused(pod *corev1.Pod, size corev1.ResourceRequirements) string {
+	key, why, _ := strings.Cut(pod.Annotations[refusedAnnotation], ";")
+	if key != sizeKey(size) {
+		return ""
+	}
+	return why
+}
+
+func sizeKey(r corev1.ResourceRequirements) string {
+	return fmt.Sprintf("%d/%d/%d/%d", r.Requests.Cpu().MilliValue(), r.Requests.Memory().Value(), r.Limits.Cpu().MilliValue(), r.Limits.Memory().Value())
 }
 
 func patch(content map[string]any, send func([]byte) error) error {

@@ -116,7 +116,7 @@ func (d *draft) revert() bool {
 		return false // the size is not ours
 	}
 	for i := range d.o.Pods {
-		if pod := &d.o.Pods[i]; pod.Pending == "Infeasible" && pod.Size == d.o.Size && pod.Actual != d.o.Size {
+		if pod := &d.o.Pods[i]; pod.Pending == "Infeasible" && pod.Actual != d.o.Size {
 			d.decision, d.to, d.urgent = model.Revert, pod.Actual, true
 			d.reason = pod.Name + " cannot get its size on " + pod.Node + ": " + pod.Says
 			return true

@@ -7,24 +7,36 @@ import (
 	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
 )
 
+// Mode is how VPA brings a new size to pods that run.
+type Mode string
+
+// The modes that VPA works in without feature gates.
+const (
+	// InPlaceOrRecreate resizes pods where they are, as we do. The kubelet of Kubernetes 1.36.3 does not raise the memory limit of the whole
+	// pod while the killed container waits for its next start (kubernetes/kubernetes#138760): after a quick OOM kill the pod seems to be
+	// resized, is killed again at the old limit, and VPA asks for more every minute (kubernetes/autoscaler#9829).
+	InPlaceOrRecreate Mode = "InPlaceOrRecreate"
+	// Recreate evicts pods; the admission controller sizes those that come in their place. VPA takes it where no mode is given.
+	Recreate Mode = "Recreate"
+)
+
 // Attach has VPA look after a workload of the kind Deployment or StatefulSet. The VerticalPodAutoscaler has the workload's name.
-func Attach(ctx context.Context, c *cluster.Cluster, namespace, kind, name string) error {
-	return c.Apply(ctx, namespace, autoscaler(kind, name))
+func Attach(ctx context.Context, c *cluster.Cluster, mode Mode, namespace, kind, name string) error {
+	return c.Apply(ctx, namespace, autoscaler(mode, kind, name))
 }
 
-// autoscaler resizes pods where they are, as we do, and falls back to their eviction. CPU and memory, requests and limits are VPA's defaults,
-// written down for those who read the object. minReplicas is not: by default VPA's updater leaves workloads of one replica alone, such as
-// the members of a small control plane.
-func autoscaler(kind, name string) string {
+// autoscaler writes down what VPA would take anyway: CPU and memory, requests and limits, of all containers. minReplicas is the exception: by
+// default VPA's updater leaves workloads of one replica alone, such as the members of a small control plane.
+func autoscaler(mode Mode, kind, name string) string {
 	return fmt.Sprintf(`
 apiVersion: autoscaling.k8s.io/v1
 kind: VerticalPodAutoscaler
-metadata: {name: %[2]s}
+metadata: {name: %[3]s}
 spec:
-  targetRef: {apiVersion: apps/v1, kind: %[1]s, name: %[2]s}
-  updatePolicy: {updateMode: InPlaceOrRecreate, minReplicas: 1}
+  targetRef: {apiVersion: apps/v1, kind: %[2]s, name: %[3]s}
+  updatePolicy: {updateMode: %[1]s, minReplicas: 1}
   resourcePolicy:
     containerPolicies:
     - {containerName: "*", controlledResources: [cpu, memory], controlledValues: RequestsAndLimits}
-`, kind, name)
+`, mode, kind, name)
 }

@@ -42,8 +42,11 @@ func TestServiceIsTrustedUnderItsName(t *testing.T) {
 	}
 }
 
-func TestAutoscalerNamesItsTarget(t *testing.T) {
-	if got := autoscaler("StatefulSet", "etcd"); !strings.Contains(got, "targetRef: {apiVersion: apps/v1, kind: StatefulSet, name: etcd}") {
-		t.Errorf("got %s", got)
+func TestAutoscalerNamesTargetAndMode(t *testing.T) {
+	got := autoscaler(Recreate, "StatefulSet", "etcd")
+	for _, want := range []string{"targetRef: {apiVersion: apps/v1, kind: StatefulSet, name: etcd}", "updateMode: Recreate,"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
 	}
 }

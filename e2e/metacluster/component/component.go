@@ -79,7 +79,7 @@ func own(name string, rooms ...string) Component {
 // rival is a program of Kubernetes' Vertical Pod Autoscaler, which benches compare us with. Only they build it.
 func rival(name, program string) Component {
 	const programs = "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/"
-	return Component{Name: name, Version: "v1.7.3", Folder: VPA, Package: programs + program, Usually: "2 min"}
+	return Component{Name: name, Version: "v1.7.3", Folder: VPA, Package: programs + program, Usually: "3 min"}
 }
 
 func kubernetes(version, modFile string, tags []string, nodePrograms ...string) Component {

@@ -22,11 +22,11 @@ import (
 
 func TestMain(m *testing.M) { scenario.Main(m) }
 
-// What a storm makes of a tenant: some 90 MB that every client asks for again and again.
+// What a storm makes of a tenant: 50 MB that every client asks for again and again.
 const (
-	objects = 1500
-	bytes   = 60_000
-	clients = 6
+	objects = 1000
+	bytes   = 50_000
+	clients = 8
 )
 
 // scaled is a tenant with a ClusterScaler.
@@ -58,8 +58,8 @@ func (tc scaled) fill(target load.Target) {
 	}
 }
 
-// storm goes on until what it returns is called.
-func (tc scaled) storm(target load.Target) (stop func()) {
+// storm goes on until what it returns is called, and then tells.
+func (tc scaled) storm(target load.Target) (stop func(), told *load.Told) {
 	tc.Helper()
 	ctx, cancel := context.WithCancel(tc.Context())
 	told, err := load.Storm(ctx, tc.Config, target, clients)
@@ -69,7 +69,7 @@ func (tc scaled) storm(target load.Target) (stop func()) {
 	return func() {
 		cancel()
 		tc.Logf("the storm was answered %d times and failed %d times", told.Answered.Load(), told.Failed.Load())
-	}
+	}, told
 }
 
 // records of a component, oldest first.

@@ -1,0 +1,69 @@
+// Command scaler (bench) measures how fast a tenant that is killed for want of memory runs again with more, beside VPA under the same storm, what
+// growth by utilisation costs its clients, and what a decision costs.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/metapilot/metapilot/e2e/bench"
+	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
+	"github.com/metapilot/metapilot/e2e/metacluster/component"
+)
+
+// options are the flags.
+type options struct {
+	kills  int           // of each component, that ours is measured by
+	storms int           // of each side
+	limit  time.Duration // of one storm: who has not survived it by then has not
+	vpa    bool
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.kills, "kills", 20, "kills of each component")
+	flag.IntVar(&o.storms, "storms", 3, "storms that each side has to survive")
+	flag.DurationVar(&o.limit, "limit", 8*time.Minute, "how long a storm lasts at most")
+	flag.BoolVar(&o.vpa, "vpa", true, "measure VPA, too; its loops take minutes")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := measure(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-scaler:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(ctx context.Context, o options) error {
+	checkout, err := component.Checkout()
+	if err != nil {
+		return err
+	}
+	c, err := cluster.OpenOwn()
+	if err != nil {
+		return err
+	}
+	client, err := c.Client()
+	if err != nil {
+		return err
+	}
+	b := &bencher{c: c, client: client, o: o}
+	if err := c.Apply(ctx, namespace, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+namespace+"}\n"); err != nil {
+		return err
+	}
+	var rows []bench.Row
+	for _, part := range []func(context.Context) ([]bench.Row, error){b.decide, b.growth, b.reaction, b.survival} {
+		some, err := part(ctx)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, some...)
+	}
+	return bench.Write(os.Stdout, filepath.Join(checkout, "bench"), "scaler", rows)
+}

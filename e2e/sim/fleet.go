@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/model"
+	"github.com/metapilot/metapilot/scaler/plan"
+)
+
+// tenant is one hosted control plane and its ClusterScaler.
+type tenant struct {
+	name       string
+	components []*component
+}
+
+// component is one part of a tenant: what is stored of it, its pods, and what the scaler has seen of both.
+type component struct {
+	name        string
+	quorum      bool
+	policy      model.Policy
+	birth       model.Size
+	size        model.Size // stored
+	restartedAt time.Time  // stored
+	pods        []*pod
+	names       int // of pods so far
+	cpu, memory load
+	goMemLimit  bool // its program is told its memory limit at the start
+
+	told   status // in the API server
+	view   view   // in the scaler's cache
+	truth  history
+	record map[recordKey]bool
+}
+
+// status is what the scaler keeps in the API server: in the ClusterScaler and in the newest record.
+type status struct {
+	kills         []model.Kill
+	grown, shrunk time.Time
+	last          model.Decided
+}
+
+// view is what the scaler's cache has seen, of one moment.
+type view struct {
+	status
+	pods []model.Pod
+}
+
+// presets are the sizes at birth, as operators/tenantcluster/plan has them.
+var presets = []struct {
+	name                   string
+	cpu, request, limit    int64 // thousandths of a core, MiB, MiB
+	quorum, told, multiple bool
+}{
+	{"etcd", 50, 96, 512, true, true, true},
+	{"kube-apiserver", 100, 320, 1024, false, true, true},
+	{"kube-controller-manager", 30, 96, 512, false, false, false},
+	{"kube-scheduler", 20, 64, 256, false, false, false},
+}
+
+func newFleet(config Config) *fleet {
+	span := time.Duration(config.Days) * 24 * time.Hour
+	f := &fleet{
+		config: config, random: rand.New(rand.NewPCG(config.Seed, 11)), now: begin, end: begin.Add(span),
+		settled: begin.Add(span * 3 / 5), named: map[string]*node{}, report: &Report{Holds: map[string]int{}},
+	}
+	f.quiet = f.settled.Add(grace)
+	f.build(config)
+	for i := range config.Tenants {
+		f.tenants = append(f.tenants, f.tenant(i))
+	}
+	return f
+}
+
+// build makes the nodes: with room for whatever a tenant may grow to, or crowded.
+func (f *fleet) build(config Config) {
+	each, count := model.Amounts{CPU: 64_000, Memory: 256 << 30}, max(config.Tenants, 3)
+	if config.Crowded {
+		each, count = model.Amounts{CPU: 1_000, Memory: 6 << 30}, (config.Tenants+1)/2
+	}
+	for i := range count {
+		n := &node{name: fmt.Sprintf("n%d", i), allocatable: each, capacity: each}
+		if config.Refusals && f.chance(3) {
+			n.capacity.Memory = 1 << 30
+		}
+		f.nodes, f.named[n.name] = append(f.nodes, n), n
+	}
+}
+
+func (f *fleet) tenant(i int) *tenant {
+	t, spec := &tenant{name: fmt.Sprintf("t%d", i)}, f.spec()
+	for _, preset := range presets {
+		size := model.Size{
+			Requests: model.Amounts{CPU: preset.cpu, Memory: preset.request << 20}, Limits: model.Amounts{Memory: preset.limit << 20},
+		}
+		if f.chance(10) {
+			size.Limits.CPU, size.Requests.Memory = size.Requests.CPU, size.Limits.Memory // guaranteed
+		}
+		c := &component{
+			name: t.name + "/" + preset.name, quorum: preset.quorum, policy: plan.PolicyOf(spec, preset.name), birth: size, size: size,
+			goMemLimit: f.config.Restarts && preset.told, record: map[recordKey]bool{},
+		}
+		c.memory = newLoad(f.random, f.settled, (0.2+0.5*f.random.Float64())*float64(size.Limits.Memory))
+		c.cpu = newLoad(f.random, f.settled, (0.1+0.6*f.random.Float64())*float64(size.Requests.CPU))
+		n := 1
+		if preset.multiple {
+			n = []int{1, 2, 3}[f.random.IntN(3)]
+		}
+		if preset.quorum {
+			n |= 1
+		}
+		for number := range n {
+			c.pods = append(c.pods, f.newPod(c, number))
+		}
+		c.look(f)
+		t.components = append(t.components, c)
+		f.report.Components, f.report.Pods = f.report.Components+1, f.report.Pods+n
+	}
+	return t
+}
+
+// spec is what a user may write into a ClusterScaler; most write nothing.
+func (f *fleet) spec() *v1alpha1.ClusterScalerSpec {
+	spec := &v1alpha1.ClusterScalerSpec{}
+	switch f.random.IntN(12) {
+	case 0:
+		spec.Mode.Up = v1alpha1.ModeDryRun
+	case 1:
+		spec.Mode.Up = v1alpha1.ModeOff
+	case 2:
+		until := metav1.NewTime(begin.Add(time.Duration(f.random.Int64N(int64(f.settled.Sub(begin))))))
+		spec.Pause = &v1alpha1.Pause{Reason: "maintenance", Until: &until}
+	case 3:
+		spec.Defaults.Bounds.Max.Memory = resource.NewQuantity(1<<30+f.random.Int64N(4<<30), resource.BinarySI)
+		spec.Defaults.Bounds.Max.CPU = resource.NewMilliQuantity(50+f.random.Int64N(1000), resource.DecimalSI)
+	case 4:
+		spec.Defaults.Estimators.OOM.FactorsPercent = []v1alpha1.Percent{200}
+		spec.Defaults.Cooldown.Up = &metav1.Duration{Duration: 10 * time.Minute}
+	case 5:
+		off := false
+		spec.Defaults.Estimators.Utilization.Enabled = &off
+	}
+	return spec
+}

@@ -1,0 +1,153 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/metapilot/metapilot/internal/units"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+// The promises, for any load and any order of events:
+//
+//   - what people forbid is not done, and bounds are not passed;
+//   - nothing grows without evidence, and growing lowers nothing;
+//   - what was taken back is not tried again at once;
+//   - a pod is replaced by choice only if that pays a debt, and never a member of a quorum of which another one is missing;
+//   - once the load has settled, so have the sizes, and nothing is told over and over;
+//   - in the end everything that may grow runs.
+
+// history is what really happened to a component, as nobody in the world knows it.
+type history struct {
+	kills    []model.Kill // of the last hour
+	reverted time.Time
+	hour     time.Time // in which records are counted
+	records  int
+}
+
+func (h *history) kill(k model.Kill) {
+	for len(h.kills) > 0 && k.At.Sub(h.kills[0].At) > time.Hour {
+		h.kills = h.kills[1:]
+	}
+	h.kills = append(h.kills, k)
+}
+
+// recordsAnHour is what a component may tell in one hour when nothing changes: each hold that it has once, and hardly more than two in turn.
+const recordsAnHour = 3
+
+func (h *history) record(f *fleet, c *component) {
+	if hour := f.now.Truncate(time.Hour); hour != h.hour {
+		h.hour, h.records = hour, 0
+	}
+	if h.records++; f.config.Talk && f.now.After(f.quiet) && h.records == recordsAnHour+1 {
+		f.report.broken("%s %s: more than %d records in a quiet hour", f.clock(), c.name, recordsAnHour)
+	}
+}
+
+func (f *fleet) clock() string { return f.now.Format("Jan 2 15:04:05") }
+
+// judge looks at what is about to be done.
+func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
+	fault := ""
+	switch {
+	case c.policy.Up != model.Auto:
+		fault = "although the mode is " + string(c.policy.Up)
+	case c.policy.Paused != "" && f.now.Before(c.policy.PausedUntil):
+		fault = "during a pause"
+	case p.Decision == model.Up:
+		f.report.Ups++
+		fault = f.judgeGrowth(c, o, p)
+	case p.Decision == model.Revert:
+		f.report.Reverts++
+		c.truth.reverted = f.now
+	case p.Decision == model.Restart:
+		f.report.Restarts++
+	}
+	if p.Decision != model.Restart && f.now.After(f.quiet) && fault == "" && !f.config.Refusals {
+		fault = "although the load has settled long ago"
+	}
+	if fault != "" {
+		f.report.broken("%s %s: %s %+v -> %+v, %s: %s", f.clock(), c.name, p.Decision, p.From, p.To, fault, p.Reason)
+	}
+}
+
+func (f *fleet) judgeGrowth(c *component, o *model.Observed, p *model.Plan) string {
+	if f.now.Sub(c.truth.reverted) < time.Hour && !c.truth.reverted.IsZero() {
+		return "less than an hour after it was taken back"
+	}
+	for _, r := range []model.Resource{model.CPU, model.Memory} {
+		from, to, most := p.From.Steered(r), p.To.Steered(r), c.policy.Max.Of(r)
+		switch {
+		case p.To.Requests.Of(r) < p.From.Requests.Of(r) || p.To.Limits.Of(r) < p.From.Limits.Of(r):
+			return "which lowers " + string(r)
+		case to > from && most > 0 && to > most:
+			return "beyond the bounds of " + string(r)
+		case to > from && !f.evident(c, o, r):
+			return "without evidence for " + string(r)
+		}
+	}
+	return ""
+}
+
+// evident: there is a kill at the decided limit, or the readings say it.
+func (f *fleet) evident(c *component, o *model.Observed, r model.Resource) bool {
+	if r == model.Memory {
+		for _, k := range c.truth.kills {
+			if k.Limit >= o.Size.Limits.Memory && f.now.Sub(k.At) <= c.policy.RepeatWithin {
+				return true
+			}
+		}
+	}
+	for i := range o.Pods {
+		if pressed(o.Pods[i].Usage, o.Size.Steered(r), r, &c.policy) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeReplacement looks at a pod that is about to be replaced by choice, while all that is true is known.
+func (f *fleet) judgeReplacement(c *component, p *pod) {
+	f.report.Replaced++
+	if p.restarted && p.goMemLimit == units.GoMemLimit(c.size.Limits.Memory) {
+		f.report.broken("%s %s: %s is replaced, although it has come from a restart and knows its limit", f.clock(), c.name, p.name)
+	}
+	for _, other := range c.pods {
+		if c.quorum && p.running && other != p && !other.ready(f.now) {
+			f.report.broken("%s %s: %s is replaced while %s is missing", f.clock(), c.name, p.name, other.name)
+		}
+	}
+}
+
+// free: nobody has forbidden or bounded the component's growth.
+func (c *component) free() bool {
+	return c.policy.Up == model.Auto && c.policy.Paused == "" && c.policy.Max.Memory == 0
+}
+
+// rowAtMost is how long a container that may grow is killed again and again: three kills, their back-offs, and everybody late.
+const rowAtMost = 10 * time.Minute
+
+// judgeRow looks at a container that was killed. One that a node has no room for is nobody's fault.
+func (f *fleet) judgeRow(c *component, p *pod) {
+	guaranteed := p.size.Requests.Memory == p.size.Limits.Memory
+	if !c.free() || p.hungry > p.node.capacity.Memory/10*9 || f.config.Crowded && guaranteed {
+		return
+	}
+	row := f.now.Sub(p.row)
+	f.report.LongestRow = max(f.report.LongestRow, row)
+	if row > rowAtMost {
+		f.report.broken("%s %s: %s is being killed for %s, with %+v, stored is %+v", f.clock(), c.name, p.name, row, p.actual, c.size)
+	}
+}
+
+// judgeEnd looks whether everything that may grow runs.
+func (f *fleet) judgeEnd() {
+	for _, t := range f.tenants {
+		for _, c := range t.components {
+			for _, p := range c.pods {
+				if !p.row.IsZero() {
+					f.judgeRow(c, p)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package podresize
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Every state that a pod can be in, and the one step that brings it closer to its size.
+func TestNextStepOfAPod(t *testing.T) {
+	small, large := size("50m", "96Mi", "", "512Mi"), size("50m", "96Mi", "", "768Mi")
+	none := corev1.ContainerState{}
+	backsOff := waits("CrashLoopBackOff")
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want corev1.ResourceRequirements
+		step Step
+		why  string
+	}{
+		"it has its size":                        {running(), small, Done, ""},
+		"the same amounts written otherwise":     {running(), size("0.05", "98304Ki", "0", "0.5Gi"), Done, ""},
+		"it runs with another one":               {running(), large, InPlace, ""},
+		"it runs with another request of CPU":    {running(), size("60m", "96Mi", "", "512Mi"), InPlace, ""},
+		"a limit is added":                       {running(), size("50m", "96Mi", "200m", "512Mi"), InPlace, ""},
+		"it was killed at its old size and runs": {running(state(started(), killed("a", noon))), large, InPlace, ""},
+		"it was killed a moment ago": {
+			running(state(killed("a", noon), none)), large, Held, "its container is being started",
+		},
+		"the kubelet has not told of its container": {
+			running(func(p *corev1.Pod) { p.Status.ContainerStatuses = nil }), large, Held, "its container is being started",
+		},
+		"its image is being fetched": {running(state(waits("ContainerCreating"), none)), large, Held, "its container is being started"},
+		"it was killed at its old size and waits in back-off": {
+			running(state(backsOff, killed("a", noon))), large, Recreate, "it was OOM-killed at 512 MiB and waits in back-off",
+		},
+		"it has ended otherwise and waits in back-off with its old size": {
+			running(state(backsOff, ended("Error", "a", noon))), large, Recreate, "it waits in back-off with its old size",
+		},
+		"it has ended otherwise and waits in back-off with its size": {
+			running(state(backsOff, ended("Error", "a", noon))), small, Done, "",
+		},
+		"it was killed at its size and waits in back-off: another pod would be killed as well": {
+			running(state(backsOff, killed("a", noon))), small, Done, "",
+		},
+		"it was resized after it was killed, and waits in back-off": {
+			running(state(none, killed("a", noon)), resized(noon.Add(time.Second), large), state(backsOff, killed("a", noon))),
+			large, Recreate, "it was OOM-killed at 512 MiB and waits in back-off",
+		},
+		"it was resized after it was killed, and runs": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large)), large, Done, "",
+		},
+		"it was killed again while it was resized": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), state(started(), killed("b", noon.Add(2*time.Second)))),
+			large, Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
+		},
+		"it was killed for the first time while it was resized": {
+			running(resized(noon, large), state(killed("a", noon), none)),
+			large, Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
+		},
+		"it was killed at its new size, long after it was resized": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), state(started(), killed("b", noon.Add(time.Minute)))),
+			large, Done, "",
+		},
+		"it was killed while it was resized, and a larger one is decided by now": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), state(started(), killed("b", noon.Add(2*time.Second)))),
+			size("50m", "96Mi", "", "1Gi"), Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
+		},
+		"another container of the pod was killed and waits in back-off": {
+			running(func(p *corev1.Pod) { Status(p, "neighbour").State = backsOff }), large, InPlace, "",
+		},
+		"no node was found for it": {
+			running(func(p *corev1.Pod) { p.Spec.NodeName, p.Status.ContainerStatuses = "", nil }), large, Recreate, "it was never placed with its old size",
+		},
+		"no node was found for it with its size": {
+			running(func(p *corev1.Pod) { p.Spec.NodeName, p.Status.ContainerStatuses = "", nil }), small, Done, "",
+		},
+		"its requests would become its limits": {
+			running(), size("50m", "512Mi", "50m", "512Mi"), Held, "it would change the pod's QoS class; it comes with the next pod",
+		},
+		"its requests would no longer be its limits": {
+			running(has(size("50m", "512Mi", "50m", "512Mi"))), size("50m", "512Mi", "50m", "768Mi"), Held,
+			"it would change the pod's QoS class; it comes with the next pod",
+		},
+		"requests and limits stay the same as each other": {
+			running(has(size("50m", "512Mi", "50m", "512Mi"))), size("50m", "768Mi", "50m", "768Mi"), InPlace, "",
+		},
+		"it asks for nothing so far": {
+			running(has(size("", "", "", ""))), large, Held, "it would change the pod's QoS class; it comes with the next pod",
+		},
+		"its limit of memory would go": {
+			running(), size("50m", "96Mi", "", ""), Held, "a limit cannot be taken from a running pod; it comes with the next pod",
+		},
+		"its limit of CPU would go": {
+			running(has(size("50m", "96Mi", "100m", "512Mi"))), small, Held, "a limit cannot be taken from a running pod; it comes with the next pod",
+		},
+		"the kubelet has no room for it now": {
+			running(waitsFor(corev1.PodResizePending, "Deferred", "node is full")), small, Held, "Deferred: node is full",
+		},
+		"the kubelet can never do it": {
+			running(waitsFor(corev1.PodResizePending, "Infeasible", "node is too small")), small, Held, "Infeasible: node is too small",
+		},
+		"a smaller one is decided, because the kubelet can never do the other": {
+			running(has(size("50m", "96Mi", "", "99Gi")), waitsFor(corev1.PodResizePending, "Infeasible", "node is too small")), small, InPlace, "",
+		},
+		"it is being deleted": {
+			running(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: noon} }), large, Done, "",
+		},
+		"it was evicted": {running(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), large, Done, ""},
+		"it is done":     {running(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), large, Done, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			step, why := Next(tc.pod, "etcd", tc.want)
+			if step != tc.step || why != tc.why {
+				t.Errorf("the next step is %q (%s), want %q (%s)", step, why, tc.step, tc.why)
+			}
+		})
+	}
+}
+
+func TestPodWithoutTheContainerIsLeftAlone(t *testing.T) {
+	if step, why := Next(running(), "nobody", size("1", "1Gi", "", "1Gi")); step != Done {
+		t.Errorf("the next step is %q (%s)", step, why)
+	}
+}

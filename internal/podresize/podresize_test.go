@@ -1,0 +1,95 @@
+package podresize
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// A kill is at the limit that the container had when it died, whatever the pod says by now.
+func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
+	larger, none := size("50m", "96Mi", "", "768Mi"), corev1.ContainerState{}
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want []Kill
+	}{
+		"a container that was never killed": {running(), nil},
+		"one that has ended by itself":      {running(state(ended("Error", "a", noon), none)), nil},
+		"one that was killed and waits to be started": {
+			running(state(killed("a", noon), none)), []Kill{{"a", noon, 512 * mi}},
+		},
+		"one that was killed and runs again": {
+			running(state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}},
+		},
+		"one that was killed twice: the older one first": {
+			running(state(killed("b", noon.Add(time.Minute)), killed("a", noon))), []Kill{{"a", noon, 512 * mi}, {"b", noon.Add(time.Minute), 512 * mi}},
+		},
+		"before the resize": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), larger)), []Kill{{"a", noon, 512 * mi}},
+		},
+		"so soon after the resize that the cgroup may not have had it": {
+			running(resized(noon, larger), state(started(), killed("a", noon.Add(2*time.Second)))), []Kill{{"a", noon.Add(2 * time.Second), 512 * mi}},
+		},
+		"after the resize": {
+			running(resized(noon, larger), state(started(), killed("a", noon.Add(3*time.Second)))), []Kill{{"a", noon.Add(3 * time.Second), 768 * mi}},
+		},
+		"one before the resize, one after it": {
+			running(state(none, killed("a", noon)), resized(noon.Add(time.Second), larger), state(killed("b", noon.Add(time.Minute)), killed("a", noon))),
+			[]Kill{{"a", noon, 512 * mi}, {"b", noon.Add(time.Minute), 768 * mi}},
+		},
+		"without a limit":                     {running(has(size("50m", "96Mi", "", "")), state(started(), killed("a", noon))), []Kill{{"a", noon, 0}}},
+		"of a pod whose note nobody can read": {running(noted("a;yesterday;512Mi"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"of a pod whose note has no amount":   {running(noted("a;2026-11-23T12:00:00Z;much"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"of a pod that the kubelet has not told of": {
+			running(func(p *corev1.Pod) { p.Status.ContainerStatuses = nil }), nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Kills(tc.pod, "etcd")
+			if !slices.EqualFunc(got, tc.want, func(a, b Kill) bool { return a.Container == b.Container && a.Limit == b.Limit && a.At.Equal(b.At) }) {
+				t.Errorf("kills are told as\n%v, want\n%v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestKillOfAnotherContainerIsNotTold(t *testing.T) {
+	pod := running(state(started(), killed("a", noon)))
+	if kills := Kills(pod, "neighbour"); len(kills) != 1 || kills[0].Container != "other" || kills[0].Limit != 16*mi {
+		t.Errorf("the neighbour's kills are told as %v", kills)
+	}
+	if kills := Kills(pod, "nobody"); kills != nil {
+		t.Errorf("a container that is not there was killed: %v", kills)
+	}
+}
+
+// A note has the container that had ended last by then, so that a kill that comes while a pod is resized is known as another one.
+func TestNoteNamesTheContainerThatHasEndedLast(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want string
+	}{
+		"none has ended":                    {running(), ";2026-11-23T12:00:00.5Z;512Mi"},
+		"one has, and it runs again":        {running(state(started(), killed("a", noon))), "a;2026-11-23T12:00:00.5Z;512Mi"},
+		"two have":                          {running(state(killed("b", noon), killed("a", noon))), "b;2026-11-23T12:00:00.5Z;512Mi"},
+		"one has ended, but was not killed": {running(state(started(), ended("Error", "e", noon))), "e;2026-11-23T12:00:00.5Z;512Mi"},
+		"there is no limit":                 {running(has(size("50m", "96Mi", "", ""))), ";2026-11-23T12:00:00.5Z;0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := remember(tc.pod, "etcd", noon.Add(500*time.Millisecond)); got != tc.want {
+				t.Errorf("the note is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestNoteIsReadAsItWasWritten(t *testing.T) {
+	pod := running(state(started(), killed("containerd://0123", noon)))
+	at := time.Date(2026, 11, 23, 13, 0, 0, 123456789, time.FixedZone("elsewhere", 3600))
+	pod.Annotations[Annotation] = remember(pod, "etcd", at)
+	if got := remembered(pod); got.ended != "containerd://0123" || !got.at.Equal(at) || got.from != 512*mi {
+		t.Errorf("%q is read as %+v", pod.Annotations[Annotation], got)
+	}
+}
