@@ -129,7 +129,7 @@ const rowAtMost = 10 * time.Minute
 // judgeRow looks at a container that was killed. One that a node has no room for is nobody's fault.
 func (f *fleet) judgeRow(c *component, p *pod) {
 	guaranteed := p.size.Requests.Memory == p.size.Limits.Memory
-	if !c.free() || p.hungry > p.node.capacity.Memory/10*9 || f.config.Crowded && guaranteed {
+	if !c.free() || p.node == nil || p.hungry > p.node.capacity.Memory/10*9 || f.config.Crowded && guaranteed {
 		return
 	}
 	row := f.now.Sub(p.row)

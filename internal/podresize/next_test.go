@@ -86,8 +86,8 @@ func TestNextStepOfAPod(t *testing.T) {
 		"requests and limits stay the same as each other": {
 			running(has(size("50m", "512Mi", "50m", "512Mi"))), size("50m", "768Mi", "50m", "768Mi"), InPlace, "",
 		},
-		"it asks for nothing so far": {
-			running(has(size("", "", "", ""))), large, Held, "it would change the pod's QoS class; it comes with the next pod",
+		"nothing of it asks for anything so far": {
+			running(has(size("", "", "", "")), func(p *corev1.Pod) { Container(p, "neighbour").Resources = size("", "", "", "") }), large, Held, "it would change the pod's QoS class; it comes with the next pod",
 		},
 		"its limit of memory would go": {
 			running(), size("50m", "96Mi", "", ""), Held, "a limit cannot be taken from a running pod; it comes with the next pod",

@@ -20,7 +20,7 @@ func running(changes ...change) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "tc-one", Name: "etcd-0", UID: "u-1", Annotations: map[string]string{}},
 		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{
-			{Name: "neighbour", Resources: size("10m", "16Mi", "", "16Mi")},
+			{Name: "neighbour", Resources: size("10m", "16Mi", "10m", "16Mi")}, // the pod's QoS class is that of etcd
 			{Name: "etcd", Resources: size("50m", "96Mi", "", "512Mi")},
 		}},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{

@@ -21,7 +21,7 @@ import (
 const (
 	fleet  = "fleet"
 	tenant = "demo"
-	limit  = 5 * time.Minute
+	limit  = 10 * time.Minute
 )
 
 // manifests are the tenant; workload is what is run in it.
@@ -34,7 +34,7 @@ var (
 
 // Run shows the demo; running it again goes on with what is there.
 func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("tenant %s was not usable after %s; see bin/metapilot status -n %s %s", tenant, limit, fleet, tenant))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the demo of tenant %s was not over after %s; see bin/metapilot status -n %s %s", tenant, limit, fleet, tenant))
 	defer cancel()
 	if err := install.Run(ctx, c, r); err != nil {
 		return err
@@ -43,7 +43,7 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 	if err != nil {
 		return err
 	}
-	d := demonstration{c: c, r: r, metapilot: filepath.Join(checkout, "bin", "metapilot"), kubeconfig: filepath.Join(checkout, "bin", tenant+".kubeconfig")}
+	d := &demonstration{c: c, r: r, metapilot: filepath.Join(checkout, "bin", "metapilot"), kubeconfig: filepath.Join(checkout, "bin", tenant+".kubeconfig")}
 	steps := []struct {
 		name string
 		do   func(context.Context) (string, error)
@@ -52,6 +52,7 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 		{"tenant " + tenant + " usable", d.await},
 		{"a Deployment in the tenant makes pods", d.use},
 		{"usage of the tenant", d.usage},
+		{"a list storm, until the tenant survives it", d.storm},
 	}
 	for _, step := range steps {
 		if err := r.Step(step.name, "", func() (string, error) { return step.do(ctx) }); err != nil {
@@ -66,9 +67,10 @@ type demonstration struct {
 	r          *progress.Reporter
 	metapilot  string // the program
 	kubeconfig string // of the tenant's administrator
+	outages    []outage
 }
 
-func (d demonstration) create(ctx context.Context) (string, error) {
+func (d *demonstration) create(ctx context.Context) (string, error) {
 	address, err := d.kubectl(ctx, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
 	if err != nil {
 		return "", err
@@ -77,7 +79,7 @@ func (d demonstration) create(ctx context.Context) (string, error) {
 }
 
 // await says what the tenant waits for whenever that changes.
-func (d demonstration) await(ctx context.Context) (string, error) {
+func (d *demonstration) await(ctx context.Context) (string, error) {
 	start, said := time.Now(), ""
 	err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		out, err := d.kubectl(ctx, "--namespace", fleet, "get", "tenantcluster", tenant, "-o",
@@ -92,7 +94,7 @@ func (d demonstration) await(ctx context.Context) (string, error) {
 }
 
 // use works in the tenant as its administrator. It has no nodes, so the pods wait; that they are there is its controller manager's work.
-func (d demonstration) use(ctx context.Context) (string, error) {
+func (d *demonstration) use(ctx context.Context) (string, error) {
 	raw, err := exec.CommandContext(ctx, d.metapilot, "--kubeconfig", d.c.Kubeconfig(), "-n", fleet, "kubeconfig", tenant).Output()
 	if err != nil {
 		return "", fmt.Errorf("metapilot kubeconfig %s: %w", tenant, err)
@@ -112,7 +114,7 @@ func (d demonstration) use(ctx context.Context) (string, error) {
 }
 
 // usage waits for the first reading of the tenant's pods.
-func (d demonstration) usage(ctx context.Context) (string, error) {
+func (d *demonstration) usage(ctx context.Context) (string, error) {
 	return "", cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		out, err := exec.CommandContext(ctx, d.metapilot, "--kubeconfig", d.c.Kubeconfig(), "-n", fleet, "status", tenant).CombinedOutput()
 		pods, _, _ := strings.Cut(string(out), "\nCONDITION")
@@ -120,8 +122,11 @@ func (d demonstration) usage(ctx context.Context) (string, error) {
 	})
 }
 
-func (d demonstration) show(ctx context.Context) error {
-	for _, args := range [][]string{{"status", "-A"}, {"-n", fleet, "status", tenant}} {
+func (d *demonstration) show(ctx context.Context) error {
+	if err := d.timeline(ctx); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"status", "-A"}, {"-n", fleet, "status", tenant}, {"-n", fleet, "explain", tenant}} {
 		out, err := exec.CommandContext(ctx, d.metapilot, append([]string{"--kubeconfig", d.c.Kubeconfig()}, args...)...).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("metapilot %s: %w: %s", strings.Join(args, " "), err, out)
@@ -138,14 +143,16 @@ func (d demonstration) show(ctx context.Context) error {
 }
 
 // next is what to try now; the parts and nodes of a cluster that is not ours are left alone.
-func (d demonstration) next() string {
+func (d *demonstration) next() string {
 	try := fmt.Sprintf(`
 Try next:
   export KUBECONFIG=%s
   bin/metapilot status -A                               every tenant: version, readiness, size, usage
+  bin/metapilot -n %s explain %s                     why each component has its size, and what is held
+  bin/metapilot -n %s records %s                     every decision: how fast, and what came of it
   kubectl --kubeconfig %s get pods -A
   kubectl -n %s scale tenantcluster %s --replicas=2      a second API server
-  kubectl -n %s delete tenantcluster %s                  leaves nothing of it`, d.c.Kubeconfig(), d.kubeconfig, fleet, tenant, fleet, tenant)
+  kubectl -n %s delete tenantcluster %s                  leaves nothing of it`, d.c.Kubeconfig(), fleet, tenant, fleet, tenant, d.kubeconfig, fleet, tenant, fleet, tenant)
 	if d.c.Own() {
 		try += `
   bin/metacluster stop node-2                           a node's power fails; start node-2 brings it back
@@ -155,11 +162,11 @@ Try next:
 	return try
 }
 
-func (d demonstration) inTenant(ctx context.Context, args ...string) *exec.Cmd {
+func (d *demonstration) inTenant(ctx context.Context, args ...string) *exec.Cmd {
 	return d.c.KubectlFor(ctx, d.kubeconfig, args...)
 }
 
-func (d demonstration) kubectl(ctx context.Context, args ...string) (string, error) {
+func (d *demonstration) kubectl(ctx context.Context, args ...string) (string, error) {
 	out, err := d.c.Kubectl(ctx, args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)

@@ -1,0 +1,102 @@
+package podresize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// api writes down what is sent to it, and refuses what is sent to one place.
+type api struct {
+	client.Client
+	sent    []sent
+	refuses string
+}
+
+type sent struct {
+	to   string // pod, or resize
+	kind types.PatchType
+	body string
+}
+
+func (a *api) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	return a.take("pod", o, p)
+}
+
+func (a *api) SubResource(name string) client.SubResourceClient {
+	return &subresource{api: a, name: name}
+}
+
+type subresource struct {
+	client.SubResourceClient
+	api  *api
+	name string
+}
+
+func (s *subresource) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+	return s.api.take(s.name, o, p)
+}
+
+func (a *api) take(to string, o client.Object, p client.Patch) error {
+	raw, err := p.Data(o)
+	if err != nil {
+		return err
+	}
+	a.sent = append(a.sent, sent{to, p.Type(), string(raw)})
+	if to == a.refuses {
+		return errors.New("no")
+	}
+	o.SetGeneration(int64(len(a.sent)))
+	return nil
+}
+
+// The note comes first: were it written after the resize, a kill in between would pass for one at the new limit.
+func TestResizeNotesItBeforeItResizes(t *testing.T) {
+	pod, a := running(state(started(), killed("a", noon))), &api{}
+	generation, err := Resize(t.Context(), a, pod, "etcd", size("50m", "512Mi", "", "768Mi"), noon)
+	if err != nil || generation != 2 {
+		t.Fatalf("it is said to be there from generation %d on, error %v", generation, err)
+	}
+	want := []sent{
+		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"a;2026-11-23T12:00:00Z;512Mi"},"uid":"u-1"}}`},
+		{"resize", types.StrategicMergePatchType,
+			`{"spec":{"containers":[{"name":"etcd","resources":{"limits":{"memory":"768Mi"},"requests":{"cpu":"50m","memory":"512Mi"}}}]}}`},
+	}
+	for i := range want {
+		if i >= len(a.sent) || a.sent[i].to != want[i].to || a.sent[i].kind != want[i].kind || !sameJSON(t, a.sent[i].body, want[i].body) {
+			t.Fatalf("what was sent is\n%+v, want\n%+v", a.sent, want)
+		}
+	}
+}
+
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal([]byte(a), &x), json.Unmarshal([]byte(b), &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+func TestPodThatCannotBeNotedIsNotResized(t *testing.T) {
+	a := &api{refuses: "pod"}
+	if _, err := Resize(t.Context(), a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon); err == nil || !strings.Contains(err.Error(), "tc-one/etcd-0") {
+		t.Errorf("the error is %v, and does not name the pod", err)
+	}
+	if len(a.sent) != 1 {
+		t.Errorf("it was resized without a note: %+v", a.sent)
+	}
+}
+
+func TestRefusedResizeIsAnError(t *testing.T) {
+	a := &api{refuses: "resize"}
+	if _, err := Resize(t.Context(), a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon); err == nil || !strings.Contains(err.Error(), "resizing pod tc-one/etcd-0") {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -1,0 +1,188 @@
+package record
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+const mi = int64(1 << 20)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func scaler() *v1alpha1.ClusterScaler {
+	return &v1alpha1.ClusterScaler{ObjectMeta: metav1.ObjectMeta{Namespace: "fleet", Name: "demo", UID: "u-1"}}
+}
+
+func memory(request, limit int64) model.Size {
+	return model.Size{Requests: model.Amounts{CPU: 50, Memory: request * mi}, Limits: model.Amounts{Memory: limit * mi}}
+}
+
+// killed is what was seen, and what was decided about it.
+func killed() (*model.Observed, *model.Plan) {
+	o := &model.Observed{
+		Now: noon.Add(500 * time.Millisecond), Component: "etcd", Size: memory(96, 512),
+		Kills: []model.Kill{{Pod: "etcd-0", Container: "a", At: noon, Limit: 512 * mi}},
+		Pods: []model.Pod{{Name: "etcd-0", Usage: []model.Sample{
+			{At: noon.Add(-30 * time.Second), CPU: 10, Memory: 300 * mi}, {At: noon.Add(-15 * time.Second), CPU: 40, Memory: 480 * mi},
+		}}, {Name: "etcd-1"}},
+	}
+	p := &model.Plan{
+		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", Record: true,
+		Proposals: []model.Proposal{
+			{Estimator: "oom", Resource: model.Memory, Value: 768 * mi, Proven: 512 * mi, Signal: noon, Says: "150% of 512Mi"},
+			{Estimator: "cpu-utilization", Resource: model.CPU, Says: "no pod uses too much"},
+		},
+		Verdicts: []model.Verdict{{Guard: "mode"}, {Guard: "step", Says: "trimmed"}},
+	}
+	return o, p
+}
+
+func TestRecordSaysAllThatTheDecisionRestedOn(t *testing.T) {
+	r := New(scaler(), func() *model.Observed { o, _ := killed(); return o }(), func() *model.Plan { _, p := killed(); return p }())
+	if r.Namespace != "fleet" || r.Labels["metapilot.io/scaler"] != "demo" || r.Labels["metapilot.io/component"] != "etcd" {
+		t.Errorf("it is in %s with labels %v", r.Namespace, r.Labels)
+	}
+	if len(r.OwnerReferences) != 1 || r.OwnerReferences[0].UID != "u-1" || r.OwnerReferences[0].Kind != "ClusterScaler" {
+		t.Errorf("it does not go with its ClusterScaler: %+v", r.OwnerReferences)
+	}
+	s := &r.Spec
+	if s.SignalAt == nil || !s.SignalAt.Equal(&metav1.MicroTime{Time: noon}) || s.DecidedAt.Sub(noon) != 500*time.Millisecond {
+		t.Errorf("the signal is told at %v and the decision at %v", s.SignalAt, s.DecidedAt)
+	}
+	if from, to := s.From.Limits.Memory.String(), s.To.Limits.Memory.String(); from != "512Mi" || to != "768Mi" || s.To.Requests.CPU.String() != "50m" {
+		t.Errorf("it goes from %s to %s", from, to)
+	}
+	var says []string
+	for _, e := range s.Evidence {
+		says = append(says, strings.TrimSpace(e.Source+" "+e.Pod+" "+e.Says))
+	}
+	want := "oom etcd-0 killed at a memory limit of 512Mi; utilization etcd-0 uses 40m of CPU and 480Mi of memory (2 samples)"
+	if got := strings.Join(says, "; "); got != want {
+		t.Errorf("the evidence is\n%s, want\n%s", got, want)
+	}
+	if len(s.Proposals) != 2 || s.Proposals[0].Value.String() != "768Mi" || s.Proposals[1].Value != nil {
+		t.Errorf("the proposals are %+v", s.Proposals)
+	}
+	if len(s.Guards) != 2 || s.Guards[1] != (v1alpha1.GuardVerdict{Guard: "step", Says: "trimmed"}) {
+		t.Errorf("the guards are %+v", s.Guards)
+	}
+	if !strings.HasPrefix(s.Reason, "memory 512Mi -> 768Mi: ") {
+		t.Errorf("the reason is %q", s.Reason)
+	}
+}
+
+func TestRecordSaysThatUsageIsNotKnown(t *testing.T) {
+	o, p := killed()
+	o.Metrics, o.Pods = "the metrics API does not answer", nil
+	last := New(scaler(), o, p).Spec.Evidence[1]
+	if last.Source != "utilization" || last.Says != "the metrics API does not answer" {
+		t.Errorf("the evidence says %+v", last)
+	}
+}
+
+func TestRecordOfARestartSaysWhatItBrings(t *testing.T) {
+	o, p := killed()
+	p.Decision, p.Debt, p.To, p.Reason = model.Restart, "it collects garbage too early", p.From, "it collects garbage too early"
+	r := New(scaler(), o, p)
+	if last := r.Spec.Evidence[len(r.Spec.Evidence)-1]; last.Source != "restart-debt" || last.Says != p.Debt || r.Spec.Reason != p.Debt {
+		t.Errorf("the evidence says %+v, and the reason is %q", last, r.Spec.Reason)
+	}
+}
+
+// A scaler that died after it had written a record decides the same again, and must find the record.
+func TestSameDecisionHasTheSameName(t *testing.T) {
+	o, p := killed()
+	first := New(scaler(), o, p).Name
+	o.Now = o.Now.Add(3 * time.Minute)
+	o.Pods[0].Usage = o.Pods[0].Usage[1:]
+	p.Reason, p.Verdicts = "in other words", nil
+	if again := New(scaler(), o, p).Name; again != first {
+		t.Errorf("the same decision is %s after a restart, and was %s", again, first)
+	}
+}
+
+func TestAnotherDecisionHasAnotherName(t *testing.T) {
+	name := func(change func(*model.Observed, *model.Plan)) string {
+		o, p := killed()
+		change(o, p)
+		return New(scaler(), o, p).Name
+	}
+	held := func(o *model.Observed, p *model.Plan) {
+		p.Decision, p.Verdicts = model.Hold, []model.Verdict{{Guard: "pause", Held: true, Says: "paused"}}
+	}
+	usual := name(func(*model.Observed, *model.Plan) {})
+	for what, change := range map[string]func(*model.Observed, *model.Plan){
+		"about another component":        func(o *model.Observed, _ *model.Plan) { o.Component = "etcd-events" },
+		"of another kind":                func(_ *model.Observed, p *model.Plan) { p.Decision = model.Revert },
+		"that is a dry run":              func(_ *model.Observed, p *model.Plan) { p.DryRun = true },
+		"from another size":              func(_ *model.Observed, p *model.Plan) { p.From = memory(96, 511) },
+		"to another size":                func(_ *model.Observed, p *model.Plan) { p.To = memory(513, 768) },
+		"for another kill":               func(_ *model.Observed, p *model.Plan) { p.Proposals[0].Signal = noon.Add(time.Second) },
+		"after another growth":           func(o *model.Observed, _ *model.Plan) { o.Grown = noon },
+		"that was held":                  held,
+		"that was held an hour later":    func(o *model.Observed, p *model.Plan) { held(o, p); o.Now = o.Now.Add(time.Hour) },
+		"that was held by another guard": func(o *model.Observed, p *model.Plan) { held(o, p); p.Verdicts[0].Guard = "owner" },
+	} {
+		t.Run(what, func(t *testing.T) {
+			if got := name(change); got == usual {
+				t.Errorf("a decision %s has the same name: %s", what, got)
+			}
+		})
+	}
+	paused, foreign := name(held), name(func(o *model.Observed, p *model.Plan) { held(o, p); p.Verdicts[0].Guard = "owner" })
+	if paused == foreign {
+		t.Errorf("what two guards hold within one hour has one name (%s), so the second is written down nowhere, and is tried again at each look", paused)
+	}
+}
+
+// Workloads have names of up to 253 characters with dots and dashes anywhere but at the ends; what is cut from them has ends of its own.
+func TestRecordOfAnyComponentIsAValidObject(t *testing.T) {
+	cs := scaler()
+	cs.Name = strings.Repeat("s", 50)
+	for cut := range 253 {
+		for _, c := range []string{"-", "."} {
+			component := strings.Repeat("a", cut) + c + strings.Repeat("b", 253-cut-1)
+			if cut == 0 {
+				component = component[1:] + "b"
+			}
+			o, p := killed()
+			o.Component = component
+			r := New(cs, o, p)
+			problems := validation.NameIsDNSSubdomain(r.Name, false)
+			problems = append(problems, labelProblems(r.Labels)...)
+			if len(problems) > 0 {
+				t.Fatalf("a component whose name has %q at place %d cannot be written down, so nothing is done about it: %s", c, cut+1, strings.Join(problems, "; "))
+			}
+		}
+	}
+}
+
+func labelProblems(labels map[string]string) (all []string) {
+	for _, e := range metav1validation.ValidateLabels(labels, field.NewPath("metadata", "labels")) {
+		all = append(all, e.Error())
+	}
+	return all
+}
+
+func TestNamesTellComponentsApart(t *testing.T) {
+	seen := map[string]string{}
+	for i := range 2000 {
+		o, p := killed()
+		o.Component = fmt.Sprintf("%s-%d", strings.Repeat("a", 40), i)
+		name := New(scaler(), o, p).Name
+		if other := seen[name]; other != "" {
+			t.Fatalf("%s and %s have the same name %s", o.Component, other, name)
+		}
+		seen[name] = o.Component
+	}
+}
