@@ -69,6 +69,11 @@ bench-tenant: assets ## How fast is a tenant usable, what does it cost idle, wha
 	bin/metacluster up --tenant-version v1.36.3 && bin/metacluster install
 	cd e2e && go run ./bench/tenant
 
+.PHONY: bench-scaler
+bench-scaler: bin/metacluster ## How fast is a killed tenant mended, beside VPA under the same storm; what does a decision cost
+	bin/metacluster up --tenant-version v1.36.3 && bin/metacluster install
+	cd e2e && go run ./bench/scaler $(ARGS)
+
 .PHONY: bin/metacluster
 bin/metacluster:
 	@test -x bin/metacluster || echo "compiling metacluster (about 2 min the first time)"

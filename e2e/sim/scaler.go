@@ -8,9 +8,13 @@ import (
 	"github.com/metapilot/metapilot/scaler/plan"
 )
 
-// scaler is what package scaler does around the decisions: look through a cache, think, write down, act, tell. It may die after each of these.
+// scaler is what package scaler does around the decisions: look through a cache, think, write down, act, tell. It may die after each of these, and
+// is late now and then.
 func scaler(f *fleet, t *tenant) {
 	for _, c := range t.components {
+		if f.chance(8) {
+			continue
+		}
 		if !f.chance(4) {
 			c.look(f)
 		}

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// Config is one run. The zero values of the last four leave out what known faults of the decisions cannot stand yet.
+// Config is one run.
 type Config struct {
 	Seed    uint64
 	Tenants int
 	Days    int
 	Step    time.Duration // of virtual time; every controller gets its turn once a step
+	Worlds
+}
 
+// Worlds are what a fleet may have to stand besides its loads. Each is a switch of its own, so that a broken promise has one reason.
+type Worlds struct {
 	Talk     bool // it counts how often the same is told
 	Restarts bool // programs read their memory limit only at their start, and restarts pay for it
 	Refusals bool // some nodes refuse sizes that look as if they had room
 	Crowded  bool // nodes have little room
-}
-
-// Full is the size of fleet and time that a release is judged by.
-func Full(seed uint64) Config {
-	return Config{Seed: seed, Tenants: 1000, Days: 7, Step: time.Minute}
 }
 
 // Report is what happened.

@@ -154,19 +154,6 @@ func TestRestartKeepsTheSize(t *testing.T) {
 	}
 }
 
-// Between what was read and what is written others may write, such as the scaler that led before: what they have written must not go.
-func TestWriteIsRefusedIfTheTenantHasChangedSinceItWasRead(t *testing.T) {
-	tc := managed(wrote("cluster-scaler", sizesEtcd))
-	tc.ResourceVersion = "7"
-	a, larger := &api{tenant: tc}, limit("2Gi")
-	if err := a.write(t, "kube-apiserver", Change{Resources: &larger}); err != nil {
-		t.Fatal(err)
-	}
-	if got := a.applied["metadata"].(map[string]any)["resourceVersion"]; got != "7" {
-		t.Errorf("what is written is for version %v of the object, and what it keeps was read from version 7", got)
-	}
-}
-
 func TestSizingOfSomebodyElseIsNotWritten(t *testing.T) {
 	a, larger := &api{tenant: managed(wrote("flux", sizesEtcd))}, limit("2Gi")
 	var foreign *ForeignError

@@ -3,7 +3,6 @@ package actuator
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,21 +32,5 @@ func TestWorkloadGetsItsSizeThroughItsTemplate(t *testing.T) {
 		if got := (&api{}).writeWorkload(t, workload, Change{Resources: &larger}); got != want {
 			t.Errorf("written is\n%s, want\n%s", got, want)
 		}
-	}
-}
-
-// An apply that leaves out what its manager owned before removes it: a restart must not take the size away, nor a size the mark of the restart.
-func TestRestartOfAWorkloadKeepsItsSize(t *testing.T) {
-	d, at := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "fleet", Name: "web", UID: "u-2"}}, metav1.NewTime(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
-	got := (&api{}).writeWorkload(t, d, Change{RestartedAt: &at})
-	var written appsv1.Deployment
-	if err := json.Unmarshal([]byte(got), &written); err != nil {
-		t.Fatal(err)
-	}
-	if mark := written.Spec.Template.Annotations["kubectl.kubernetes.io/restartedAt"]; mark != "2026-11-23T12:00:00Z" {
-		t.Errorf("the mark of the restart is %q", mark)
-	}
-	if len(written.Spec.Template.Spec.Containers) == 0 {
-		t.Errorf("a restart is applied without the size that the scaler has applied before, so the API server takes the size away: %s", got)
 	}
 }

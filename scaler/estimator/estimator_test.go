@@ -211,10 +211,10 @@ func checkLimit(t *testing.T, limit int64) {
 		p := policy()
 		p.Memory.Above, p.Factors = percent, []int64{100 + percent}
 		if got := Memory(o, p); got.Value != 0 {
-			t.Errorf("450 Mi are above %d%% of %d: %s", percent, limit, got.Says)
+			t.Fatalf("450 Mi are above %d%% of %d: %s", percent, limit, got.Says)
 		}
 		if got := OOM(o, p); got.Value < limit {
-			t.Errorf("a kill at %d: %d: %s", limit, got.Value, got.Says)
+			t.Fatalf("a kill at %d: %d: %s", limit, got.Value, got.Says)
 		}
 	}
 }

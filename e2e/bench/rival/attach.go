@@ -20,7 +20,8 @@ const (
 	Recreate Mode = "Recreate"
 )
 
-// Attach has VPA look after a workload of the kind Deployment or StatefulSet. The VerticalPodAutoscaler has the workload's name.
+// Attach has VPA look after a workload of the kind Deployment or StatefulSet, also after one that it looks after already. The
+// VerticalPodAutoscaler has the workload's name.
 func Attach(ctx context.Context, c *cluster.Cluster, mode Mode, namespace, kind, name string) error {
 	return c.Apply(ctx, namespace, autoscaler(mode, kind, name))
 }

@@ -5,7 +5,7 @@
 // things differ, and nothing runs here without them:
 //   - the images are those that we build from VPA's module, because no registry is reached;
 //   - the admission controller's certificates come from internal/pki instead of VPA's script, which needs openssl;
-//   - its objects say minReplicas: 1 (see Attach).
+//   - its objects say minReplicas: 1, or its updater would leave workloads of one replica alone.
 //
 // It never measures anything, and never decides what VPA is to look after.
 package rival

@@ -145,10 +145,13 @@ func (b *bencher) endure(ctx context.Context, name, policy string) (o ordeal, er
 	return o, t.remove(ctx)
 }
 
-// handOver takes the tenant's workloads from Metapilot, which would set their sizes back, and gives them to VPA.
+// handOver has VPA replace pods, which is its default mode. In place, it meets kubernetes/kubernetes#138760: it resizes containers that are down,
+// their cgroups keep the old limit, and they are killed for ever (kubernetes/autoscaler#9829).
+//
+// The tenant's workloads are taken from Metapilot, which would set their sizes back.
 func (t *tenant) handOver(ctx context.Context) (back func() error, err error) {
 	for kind, name := range map[string]string{"StatefulSet": "etcd", "Deployment": "kube-apiserver"} {
-		if err := rival.Attach(ctx, t.b.c, t.home, kind, name); err != nil {
+		if err := rival.Attach(ctx, t.b.c, rival.Recreate, t.home, kind, name); err != nil {
 			return nil, err
 		}
 	}
