@@ -21,13 +21,33 @@ import (
 // act writes each decision down, and carries it out if it is meant to be.
 func (r *Reconciler) act(ctx context.Context, cs *v1alpha1.ClusterScaler, t target, views []view) (problem error) {
 	for i := range views {
-		if v := &views[i]; v.plan.Record {
-			if err := r.carryOut(ctx, cs, t, v); err != nil {
-				problem = errors.Join(problem, fmt.Errorf("%s: %w", v.component.name, err))
-			}
+		v := &views[i]
+		var err error
+		if v.plan.Record {
+			err = r.carryOut(ctx, cs, t, v)
+		}
+		if v.component.workload != nil && v.decidedByUs() {
+			err = errors.Join(err, r.workload().Settle(ctx, v.component.container, v.component.pods, plan.ResourcesOf(v.observed.Size)))
+		}
+		if err != nil {
+			problem = errors.Join(problem, fmt.Errorf("%s: %w", v.component.name, err))
 		}
 	}
 	return problem
+}
+
+func (r *Reconciler) workload() actuator.Workload {
+	return actuator.Workload{Client: r.Client, Clock: r.Clock}
+}
+
+// decidedByUs: the size that the component has now is the one that was carried out last.
+func (v *view) decidedByUs() bool {
+	for _, rec := range v.records {
+		if s := &rec.Spec; !s.DryRun && s.Decision != v1alpha1.DecisionHold && s.Decision != v1alpha1.DecisionRestart {
+			return plan.SizeOf(s.To) == v.observed.Size
+		}
+	}
+	return v.plan.Decision == model.Up && !v.plan.DryRun
 }
 
 // carryOut: the record comes first, so that nothing happens that is not written down, and a scaler that dies in between decides the same again.
@@ -74,7 +94,7 @@ func (r *Reconciler) write(ctx context.Context, t target, v *view) error {
 	}
 	ctrl.LoggerFrom(ctx).Info("Writing size", "component", v.component.name, "decision", v.plan.Decision, "reason", plan.Explain(&v.plan))
 	if t.tenant == nil {
-		return actuator.Workload{Client: r.Client, Clock: r.Clock}.Apply(ctx, v.component.workload, v.component.container, v.component.pods, change)
+		return r.workload().Apply(ctx, v.component.workload, v.component.container, change)
 	}
 	generation, err := actuator.Tenant{Client: r.Client, Live: r.Live}.Apply(ctx, t.key, v.component.name, change)
 	if err != nil {

@@ -1,8 +1,19 @@
 package scaler_test
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/internal/testenv"
 )
 
@@ -10,19 +21,400 @@ import (
 func TestOnAPIServer(t *testing.T) {
 	env := testenv.Start(t, testenv.Options{CRDs: []string{"../charts/metapilot-crds/templates"}})
 	w := newWorld(t, env.Config)
-	for name, test := range map[string]func(*testing.T, *world){
-		"a kill leads to a larger size and a record": growsAfterAKill,
+	for _, test := range []struct {
+		says string
+		run  func(*testing.T, *world)
+	}{
+		{"refusals", refusals},
+		{"examples of the page", examples},
+		{"a kill leads to a larger size and to its record", growsAfterAKill},
+		{"kills that repeat lead further", growsFurther},
+		{"usage leads to a larger size, once in its time", growsByUsage},
+		{"nothing is done twice", nothingTwice},
+		{"a dry run writes a record and no size", dryRun},
+		{"what is switched off or paused is held", switchedOff},
+		{"what somebody else writes is left alone until they let go", leavesOthersAlone},
+		{"a TenantCluster that is made again starts anew", startsAnew},
+		{"a target that is missing is told, and looked after when it comes", waitsForItsTarget},
+		{"two components keep both their sizes", twoComponents},
+		{"records are pruned", prunes},
+		{"at rest nothing is written", rests},
+		{"what is known survives a cache that lags", rememberedBehindALag},
+		{"what is known survives a mistake in the policy", rememberedAfterAMistake},
+		{"a hold by another guard is written down", anotherGuard},
+		{"a restart is decided once", restartsOnce},
+		{"a pod that has ended is not waited for", endedPod},
+		{"a size that is written meanwhile is kept", writtenMeanwhile},
+		{"a Deployment's template and pods are sized", sizesADeployment},
+		{"a StatefulSet's template and pods are sized", sizesAStatefulSet},
+		{"a workload of any name is sized", sizesAnyName},
+		{"a workload's own GOMEMLIMIT is left alone", ownSoftLimit},
+		{"a workload that somebody else sizes back is not fought over", doesNotFight},
+		{"a workload that is missing has the same effect at any place", missingWorkload},
+		{"records of a workload that is no longer named are pruned", prunesWhatIsNotNamed},
+		{"what no program can read is refused", unreadable},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, w) })
+		t.Run(test.says, func(t *testing.T) { test.run(t, w) })
 	}
 }
 
-func growsAfterAKill(t *testing.T, w *world) {
-	tc := w.tenantOf(t, "killed")
-	w.scalerOf(t, "killed", "{}")
+// killed is a tenant of a ClusterScaler whose etcd was killed and has grown.
+func (w *world) killed(t *testing.T, name, spec string) *tenant {
+	t.Helper()
+	tc := w.tenantOf(t, name)
+	w.scalerOf(t, name, spec)
+	w.looks(t, tc.etcd, 1)
 	w.kill(t, tc.etcd)
 	w.awaitLimit(t, tc, "etcd", "768Mi")
+	return tc
+}
+
+func growsAfterAKill(t *testing.T, w *world) {
+	tc := w.killed(t, "killed", "{defaults: {outcome: {early: 1s, late: 2s}}}")
+	if got := tc.Spec.Sizing.Etcd.Resources.Requests; got.Memory.String() != "512Mi" || got.CPU.String() != "50m" {
+		t.Errorf("etcd requests %s of memory and %s of CPU", got.Memory, got.CPU)
+	}
+	onlySizingByScaler(t, tc.TenantCluster)
 	r := w.awaitRecord(t, "killed", "Up", 1)
-	t.Logf("%+v\n%+v", r.Spec, r.Status)
-	t.Logf("%+v", tc.ManagedFields)
+	saysWhyItGrew(t, r)
+	if r.Status.Phase != "Applied" || r.Status.Message != "etcd-0 has not got it yet" || r.Status.AppliedAt == nil {
+		t.Errorf("the record is %s: %s", r.Status.Phase, r.Status.Message)
+	}
+	w.carriesOut(t, tc, tc.etcd)
+	eventually(t, func() string {
+		w.get(t, r)
+		if r.Status.Phase != "Verified" || len(r.Status.Outcomes) != 2 {
+			return "the record is" + words([]v1alpha1.ScalingRecord{*r})
+		}
+		return ""
+	})
+	if s := &r.Status; s.EffectiveAt == nil || *s.SignalToEffectMilliseconds < *s.SignalToDecisionMilliseconds || *s.DecisionToEffectMilliseconds < 0 {
+		t.Errorf("the times of the record are %+v", s)
+	}
+	s := w.status(t, "killed", "etcd")
+	if len(s.Kills) != 1 || s.Kills[0].Limit != 512<<20 || s.Kills[0].Pod != "etcd-0" || s.Size.Limits.Memory.String() != "768Mi" {
+		t.Errorf("the status says %+v", s)
+	}
+	if s.Says != "nothing calls for another size" || !strings.Contains(s.WhyNotSmaller, "workload-recommender") {
+		t.Errorf("the status says %q, and not smaller because %q", s.Says, s.WhyNotSmaller)
+	}
+	w.awaitEvents(t, "killed", "ScaledUp", "ClusterScaler", "TenantCluster")
+}
+
+// onlySizingByScaler: the scaler owns the size of etcd, by server-side apply, and nothing else.
+func onlySizingByScaler(t *testing.T, tc *v1alpha1.TenantCluster) {
+	t.Helper()
+	want := `{"f:spec":{"f:sizing":{"f:etcd":{"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:cpu":{},"f:memory":{}}}}}}}`
+	for _, m := range tc.ManagedFields {
+		if m.Manager == "cluster-scaler" && (m.Operation != metav1.ManagedFieldsOperationApply || string(m.FieldsV1.Raw) != want) {
+			t.Errorf("the scaler owns by %s\n%s, want by Apply\n%s", m.Operation, m.FieldsV1.Raw, want)
+		}
+	}
+}
+
+func saysWhyItGrew(t *testing.T, r *v1alpha1.ScalingRecord) {
+	t.Helper()
+	s := &r.Spec
+	if s.Component != "etcd" || s.DryRun || s.From.Limits.Memory.String() != "512Mi" || s.To.Limits.Memory.String() != "768Mi" {
+		t.Errorf("the record says %+v", s)
+	}
+	if len(s.Evidence) != 1 || s.Evidence[0].Source != "oom" || s.Evidence[0].Pod != "etcd-0" || s.Evidence[0].Says != "killed at a memory limit of 512Mi" {
+		t.Errorf("the evidence is %+v", s.Evidence)
+	}
+	if s.SignalAt == nil || !s.SignalAt.Equal(&metav1.MicroTime{Time: s.Evidence[0].At.Time}) || s.DecidedAt.Before(s.SignalAt) {
+		t.Errorf("the kill is told at %s and the decision at %s", s.SignalAt, s.DecidedAt)
+	}
+	if len(s.Proposals) != 3 || s.Proposals[0].Estimator != "oom" || s.Proposals[1].Value != nil || s.Proposals[2].Value != nil {
+		t.Errorf("the proposals are %+v", s.Proposals)
+	}
+	if len(s.Guards) != 12 || s.Guards[11].Guard != "node-capacity" || slices.ContainsFunc(s.Guards, func(g v1alpha1.GuardVerdict) bool { return g.Held }) {
+		t.Errorf("the guards are %+v", s.Guards)
+	}
+}
+
+// awaitEvents waits for an event about an object of each of the kinds.
+func (w *world) awaitEvents(t *testing.T, name, reason string, kinds ...string) {
+	t.Helper()
+	eventually(t, func() string {
+		var list eventsv1.EventList
+		if err := w.List(t.Context(), &list, client.InNamespace("default")); err != nil {
+			return err.Error()
+		}
+		for _, kind := range kinds {
+			if !slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
+				return e.Regarding.Kind == kind && e.Regarding.Name == name && e.Reason == reason && strings.HasPrefix(e.Note, "etcd: ")
+			}) {
+				return fmt.Sprintf("of %d events none tells %s %s of %s", len(list.Items), kind, name, reason)
+			}
+		}
+		return ""
+	})
+}
+
+func growsFurther(t *testing.T, w *world) {
+	tc := w.killed(t, "repeats", "{}")
+	w.carriesOut(t, tc, tc.etcd)
+	first := w.awaitRecord(t, "repeats", "Up", 1)
+	eventually(t, func() string {
+		w.get(t, first)
+		if first.Status.EffectiveAt == nil {
+			return "the first decision has no effect: " + first.Status.Message
+		}
+		return ""
+	})
+	w.killLater(t, tc.etcd)
+	w.awaitLimit(t, tc, "etcd", "2304Mi")
+	second := w.awaitRecord(t, "repeats", "Up", 2)
+	if !strings.Contains(second.Spec.Reason, "kill 2 of the row") || second.Spec.From.Limits.Memory.String() != "768Mi" {
+		t.Errorf("the second decision says %s", second.Spec.Reason)
+	}
+	eventually(t, func() string {
+		w.get(t, first)
+		if first.Status.Phase != "Escalated" {
+			return "the first decision was not enough, and is " + string(first.Status.Phase)
+		}
+		return ""
+	})
+}
+
+func growsByUsage(t *testing.T, w *world) {
+	tc := w.tenantOf(t, "busy")
+	w.meter.uses(tc.apiServer, "90m", "400Mi")
+	w.scalerOf(t, "busy", "{}")
+	r := w.awaitRecord(t, "busy", "Up", 1)
+	if r.Spec.To.Requests.CPU.String() != "150m" || r.Spec.To.Limits.Memory.String() != "1Gi" || r.Spec.Component != "kube-apiserver" {
+		t.Errorf("90m of 100m led to %+v", r.Spec)
+	}
+	if e := r.Spec.Evidence; len(e) != 1 || e[0].Says != "uses 90m of CPU and 400Mi of memory (21 samples)" {
+		t.Errorf("the evidence is %+v", e)
+	}
+	w.carriesOut(t, tc, tc.apiServer)
+	w.meter.uses(tc.apiServer, "200m", "400Mi")
+	w.looks(t, tc.apiServer, 2)
+	if all := w.records(t, "busy"); len(all) != 1 {
+		t.Fatalf("within its cool-down it grew again:%s", words(all))
+	}
+	held := w.awaitHeld(t, "busy", "kube-apiserver", "cooldown")
+	if held.Wants.Requests.CPU.Cmp(*r.Spec.To.Requests.CPU) <= 0 || held.Until == nil || held.Reason != "it grew a moment ago" {
+		t.Errorf("held is %+v", held)
+	}
+	w.looks(t, tc.apiServer, 2)
+	if all := w.records(t, "busy"); len(all) != 1 {
+		t.Errorf("a hold that only asks for patience is written down: %s", words(all))
+	}
+}
+
+func nothingTwice(t *testing.T, w *world) {
+	tc := w.killed(t, "twice", "{}")
+	w.awaitRecord(t, "twice", "Up", 1)
+	w.looks(t, tc.etcd, 3)
+	w.get(t, tc.TenantCluster)
+	version, records := tc.ResourceVersion, words(w.records(t, "twice"))
+	for _, again := range []func(){
+		func() { w.edit(t, tc.etcd, func() { tc.etcd.Labels["looked-at"] = "again" }) },
+		func() { w.stop(); w.start() },
+		func() { w.carriesOut(t, tc, tc.etcd); w.stop(); w.start() },
+	} {
+		again()
+		w.looks(t, tc.etcd, 3)
+		w.get(t, tc.TenantCluster)
+		all := w.records(t, "twice")
+		if tc.ResourceVersion != version || len(all) != 1 {
+			t.Errorf("the TenantCluster went from version %s to %s, the records from%s\nto%s", version, tc.ResourceVersion, records, words(all))
+		}
+	}
+}
+
+func dryRun(t *testing.T, w *world) {
+	tc := w.tenantOf(t, "rehearsed")
+	w.scalerOf(t, "rehearsed", "{mode: {up: DryRun}}")
+	w.get(t, tc.TenantCluster)
+	version := tc.ResourceVersion
+	w.kill(t, tc.etcd)
+	r := w.awaitRecord(t, "rehearsed", "Up", 1)
+	if !r.Spec.DryRun || r.Status.Phase != "DryRun" || r.Spec.To.Limits.Memory.String() != "768Mi" {
+		t.Errorf("the record says %+v %+v", r.Spec, r.Status)
+	}
+	w.looks(t, tc.etcd, 3)
+	w.get(t, tc.TenantCluster)
+	if tc.ResourceVersion != version || limitOf(tc.TenantCluster, "etcd") != "" {
+		t.Errorf("a dry run has written %+v", tc.Spec.Sizing)
+	}
+	if all := w.records(t, "rehearsed"); len(all) != 1 {
+		t.Errorf("one dry run has %d records:%s", len(all), words(all))
+	}
+}
+
+func switchedOff(t *testing.T, w *world) {
+	for name, tc := range map[string]struct{ spec, guard, says string }{
+		"off":    {`{mode: {up: "Off"}}`, "mode", "the mode is Off"},
+		"off-2":  {`{components: [{name: etcd, mode: {up: "Off"}}]}`, "mode", "the mode is Off"},
+		"paused": {`{pause: {reason: moving, until: "2126-12-01T08:00:00Z"}}`, "pause", "paused: moving"},
+	} {
+		tenant := w.tenantOf(t, name)
+		w.scalerOf(t, name, tc.spec)
+		w.kill(t, tenant.etcd)
+		held := w.awaitHeld(t, name, "etcd", tc.guard)
+		if held.Reason != tc.says || held.Wants.Limits.Memory.String() != "768Mi" {
+			t.Errorf("%s: held is %+v", name, held)
+		}
+		r := w.awaitRecord(t, name, "Hold", 1)
+		if last := r.Spec.Guards[len(r.Spec.Guards)-1]; r.Status.Phase != "Held" || last.Guard != tc.guard || !last.Held {
+			t.Errorf("%s: the record is %s, and its last guard says %+v", name, r.Status.Phase, last)
+		}
+		w.looks(t, tenant.etcd, 2)
+		w.get(t, tenant.TenantCluster)
+		if got := limitOf(tenant.TenantCluster, "etcd"); got != "" {
+			t.Errorf("%s: it has grown to %s", name, got)
+		}
+	}
+}
+
+func leavesOthersAlone(t *testing.T, w *world) {
+	tc := w.tenantOf(t, "contested")
+	somebody := client.FieldOwner("somebody")
+	theirs := []byte(`{"spec":{"sizing":{"etcd":{"resources":{"limits":{"memory":"300Mi"}}}}}}`)
+	must(t, w.Patch(t.Context(), tc.TenantCluster, client.RawPatch(types.MergePatchType, theirs), somebody))
+	w.scalerOf(t, "contested", "{}")
+	w.kill(t, tc.etcd) // at the 512Mi that the pod still has
+	held := w.awaitHeld(t, "contested", "etcd", "owner")
+	if !strings.Contains(held.Reason, "somebody writes this component's sizing") {
+		t.Errorf("it is held because %s", held.Reason)
+	}
+	w.awaitEvents(t, "contested", "Held", "ClusterScaler", "TenantCluster")
+	w.looks(t, tc.etcd, 3)
+	w.get(t, tc.TenantCluster)
+	if got := limitOf(tc.TenantCluster, "etcd"); got != "300Mi" {
+		t.Errorf("what somebody has written is %q now", got)
+	}
+	if all := w.records(t, "contested"); len(all) != 1 || all[0].Status.Phase != "Held" {
+		t.Errorf("one hold has %d records:%s", len(all), words(all))
+	}
+	gone := []byte(`[{"op": "remove", "path": "/spec/sizing/etcd"}]`)
+	must(t, w.Patch(t.Context(), tc.TenantCluster, client.RawPatch(types.JSONPatchType, gone), somebody))
+	w.awaitLimit(t, tc, "etcd", "768Mi")
+}
+
+func startsAnew(t *testing.T, w *world) {
+	tc := w.killed(t, "again", "{}")
+	before := w.awaitRecord(t, "again", "Up", 1)
+	w.remove(t, tc.etcd, tc.apiServer, tc.TenantCluster)
+	w.awaitStalled(t, "again", "there is no TenantCluster again in namespace default")
+	tc = w.tenantOf(t, "again")
+	w.awaitStalled(t, "again", "")
+	w.looks(t, tc.etcd, 2)
+	w.get(t, tc.TenantCluster)
+	if s := w.status(t, "again", "etcd"); limitOf(tc.TenantCluster, "etcd") != "" || len(s.Kills) != 0 || s.Grown != nil {
+		t.Errorf("the new TenantCluster begins with %+v and a status of %+v", tc.Spec.Sizing, s)
+	}
+	<-time.After(time.Second) // kills of one second at one size are one signal
+	w.kill(t, tc.etcd)
+	w.awaitLimit(t, tc, "etcd", "768Mi")
+	if after := w.awaitRecord(t, "again", "Up", 2); after.Name == before.Name {
+		t.Errorf("two decisions about two TenantClusters have one record %s", after.Name)
+	}
+}
+
+func waitsForItsTarget(t *testing.T, w *world) {
+	w.scalerOf(t, "early", "{}")
+	w.awaitStalled(t, "early", "there is no TenantCluster early in namespace default: create it, or name another one in spec.tenantCluster")
+	tc := w.tenantOf(t, "early")
+	w.awaitStalled(t, "early", "")
+	w.kill(t, tc.etcd)
+	w.awaitLimit(t, tc, "etcd", "768Mi")
+}
+
+func twoComponents(t *testing.T, w *world) {
+	tc := w.killed(t, "both", "{}")
+	w.kill(t, tc.apiServer)
+	w.awaitLimit(t, tc, "kube-apiserver", "1536Mi")
+	if got := limitOf(tc.TenantCluster, "etcd"); got != "768Mi" {
+		t.Errorf("with the API server's size etcd's limit became %q", got)
+	}
+	w.carriesOut(t, tc, tc.etcd)
+	w.killLater(t, tc.etcd)
+	w.awaitLimit(t, tc, "etcd", "2304Mi")
+	if got := limitOf(tc.TenantCluster, "kube-apiserver"); got != "1536Mi" {
+		t.Errorf("with etcd's size the API server's limit became %q", got)
+	}
+}
+
+func prunes(t *testing.T, w *world) {
+	tc := w.tenantOf(t, "many")
+	w.scalerOf(t, "many", "{records: {keep: 2}, defaults: {estimators: {oom: {factorsPercent: [110]}}}}")
+	var newest *v1alpha1.ScalingRecord
+	for range 4 {
+		w.killLater(t, tc.etcd)
+		last := newest
+		eventually(t, func() string {
+			if all := w.records(t, "many"); len(all) > 0 {
+				newest = &all[len(all)-1]
+			}
+			if newest == nil || last != nil && newest.Name == last.Name {
+				return "no kill led to another record"
+			}
+			return ""
+		})
+		w.awaitLimit(t, tc, "etcd", newest.Spec.To.Limits.Memory.String())
+		w.carriesOut(t, tc, tc.etcd)
+	}
+	w.kill(t, tc.apiServer) // each component is counted alone
+	w.awaitRecord(t, "many", "Up", 3)
+	eventually(t, func() string {
+		w.meter.asked(tc.etcd)
+		all := w.records(t, "many")
+		of := func(component string) (some []string) {
+			for _, r := range all {
+				if r.Spec.Component == component {
+					some = append(some, r.Name)
+				}
+			}
+			return some
+		}
+		if etcd := of("etcd"); len(etcd) != 2 || etcd[1] != newest.Name || len(of("kube-apiserver")) != 1 {
+			return "kept are" + words(all)
+		}
+		return ""
+	})
+}
+
+// rests: once all is done and told, nothing is written any more, whatever is looked at.
+func rests(t *testing.T, w *world) {
+	tc := w.killed(t, "calm", "{}")
+	w.carriesOut(t, tc, tc.etcd)
+	held := w.tenantOf(t, "calm-held")
+	w.scalerOf(t, "calm-held", "{pause: {reason: moving}}")
+	w.kill(t, held.etcd)
+	w.awaitHeld(t, "calm-held", "etcd", "pause")
+	eventually(t, func() string {
+		if r := w.records(t, "calm"); len(r) == 0 || r[0].Status.Phase != "Effective" {
+			return "the record is" + words(r)
+		}
+		return ""
+	})
+	w.looks(t, held.etcd, 3)
+	w.looks(t, tc.etcd, 3)
+	before := w.versions(t, "calm", "calm-held")
+	w.looks(t, held.etcd, 5)
+	w.looks(t, tc.etcd, 5)
+	if after := w.versions(t, "calm", "calm-held"); before != after {
+		t.Errorf("at rest the objects went from\n%s to\n%s", before, after)
+	}
+}
+
+// versions of all that belongs to some tenants.
+func (w *world) versions(t *testing.T, tenants ...string) string {
+	t.Helper()
+	var all []string
+	for _, list := range []client.ObjectList{&v1alpha1.ClusterScalerList{}, &v1alpha1.TenantClusterList{}, &v1alpha1.ScalingRecordList{}, &corev1.PodList{}, &eventsv1.EventList{}} {
+		must(t, w.List(t.Context(), list))
+		for _, o := range objectsOf(t, list) {
+			if slices.ContainsFunc(tenants, func(name string) bool {
+				return o.GetName() == name || strings.HasPrefix(o.GetName(), name+"-") || strings.HasPrefix(o.GetName(), name+".") || o.GetNamespace() == "tc-"+name
+			}) {
+				all = append(all, fmt.Sprintf("%T %s %s", o, o.GetName(), o.GetResourceVersion()))
+			}
+		}
+	}
+	return strings.Join(all, "\n")
 }

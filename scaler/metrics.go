@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/metapilot/metapilot/scaler/model"
 )
 
 // What is measured of decisions.
@@ -29,7 +31,7 @@ func init() {
 }
 
 func count(v *view) {
-	if held := v.plan.Held(); held != nil {
+	if held := v.plan.Held; held != nil && v.plan.Decision == model.Hold {
 		holds.WithLabelValues(v.component.name, held.Guard).Inc()
 	}
 	decisions.WithLabelValues(v.component.name, string(v.plan.Decision), strconv.FormatBool(v.plan.DryRun)).Inc()

@@ -51,8 +51,9 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		v.records = of(records, v.component.name)
 		v.observed = model.Observed{
 			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
-			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: kills(v.before), Last: last(v.records),
+			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: kills(v.before),
 		}
+		v.recall()
 		v.look(r.Sources)
 	}
 	return views, nil
@@ -169,17 +170,22 @@ func of(records []*v1alpha1.ScalingRecord, component string) (some []*v1alpha1.S
 	return some
 }
 
-// last is what the newest record says.
-func last(newestFirst []*v1alpha1.ScalingRecord) model.Decided {
-	if len(newestFirst) == 0 {
-		return model.Decided{}
+// recall tells what was decided before, as far as it could be carried out.
+func (v *view) recall() {
+	for _, r := range slices.Backward(v.records) {
+		if r.Status.Phase != v1alpha1.PhaseFailed {
+			v.observed.Remember(decidedIn(r))
+		}
 	}
-	s := &newestFirst[0].Spec
+}
+
+func decidedIn(r *v1alpha1.ScalingRecord) model.Decided {
+	s := &r.Spec
 	d := model.Decided{
 		Decision: model.Decision(s.Decision), DryRun: s.DryRun, From: plan.SizeOf(s.From), To: plan.SizeOf(s.To), At: s.DecidedAt.Time,
 	}
-	if n := len(s.Guards); n > 0 && s.Guards[n-1].Held {
-		d.Guard = s.Guards[n-1].Guard
+	if i := slices.IndexFunc(s.Guards, func(g v1alpha1.GuardVerdict) bool { return g.Held }); i >= 0 && s.Decision == v1alpha1.DecisionHold {
+		d.Guard = s.Guards[i].Guard
 	}
 	return d
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler/actuator"
+	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 	"github.com/metapilot/metapilot/scaler/record"
 )
@@ -90,8 +91,8 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		}
 		s.Kills = append(s.Kills, v1alpha1.OOMKill{Pod: k.Pod, Container: k.Container, Time: metav1.NewTime(k.At), Limit: k.Limit})
 	}
-	if held := v.plan.Held(); held != nil {
-		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.InAPI(v.plan.To), Since: metav1.NewTime(v.observed.Now)}
+	if held := v.plan.Held; held != nil {
+		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.InAPI(v.plan.Wants), Since: metav1.NewTime(v.observed.Now)}
 		if was := v.before.Held; was != nil && was.Guard == held.Guard {
 			s.Held.Since = was.Since
 		}
@@ -127,8 +128,8 @@ func conditions(cs *v1alpha1.ClusterScaler, t target, views []view, actErr error
 func (r *Reconciler) announce(cs *v1alpha1.ClusterScaler, t target, v *view, rec *v1alpha1.ScalingRecord) {
 	count(v)
 	kind, reason := corev1.EventTypeNormal, "Scaled"+string(v.plan.Decision)
-	switch held := v.plan.Held(); {
-	case held != nil:
+	switch {
+	case v.plan.Decision == model.Hold:
 		kind, reason = corev1.EventTypeWarning, "Held"
 	case v.plan.DryRun:
 		reason = "DryRun"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,14 +40,47 @@ import (
 // kubelet, who tells how containers are.
 type world struct {
 	client.Client // without a cache
+	t             *testing.T
 	config        *rest.Config
 	scheme        *runtime.Scheme
 	meter         *meter
+	lag           *lag
 	stop          func()
 }
 
-// start runs a scaler until stop is called or the test ends.
-func (w *world) start(t *testing.T) {
+// lag is a cache that has not seen yet what was written to some ClusterScalers.
+type lag struct {
+	client.Client
+	mu    sync.Mutex
+	still map[client.ObjectKey]*v1alpha1.ClusterScaler
+}
+
+func (l *lag) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if cs, ok := o.(*v1alpha1.ClusterScaler); ok && l.still[key] != nil {
+		l.still[key].DeepCopyInto(cs)
+		return nil
+	}
+	return l.Client.Get(ctx, key, o, options...)
+}
+
+// stand keeps the scaler's view of a ClusterScaler as it is now, until what it returns is called.
+func (l *lag) stand(cs *v1alpha1.ClusterScaler) (goOn func()) {
+	key := client.ObjectKeyFromObject(cs)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.still[key] = cs.DeepCopy()
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.still, key)
+	}
+}
+
+// start runs a scaler until stop is called or the whole test ends.
+func (w *world) start() {
+	t := w.t
 	t.Helper()
 	again := true
 	m, err := ctrl.NewManager(w.config, ctrl.Options{
@@ -56,8 +90,9 @@ func (w *world) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.lag = &lag{Client: m.GetClient(), still: map[client.ObjectKey]*v1alpha1.ClusterScaler{}}
 	r := &scaler.Reconciler{
-		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
+		Client: w.lag, Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
 		Sources: []source.Source{oom.Source{}, w.meter}, Budget: scaler.Budget{Moves: 5, Within: 10 * time.Minute}, Workers: 4,
 	}
 	if err := r.SetupWithManager(m); err != nil {
@@ -78,7 +113,7 @@ func (w *world) start(t *testing.T) {
 func newWorld(t *testing.T, config *rest.Config) *world {
 	t.Helper()
 	ctrl.SetLogger(zap.New(zap.WriteTo(t.Output()), zap.UseDevMode(true)))
-	w := &world{config: config, scheme: runtime.NewScheme(), meter: &meter{looks: map[string]int{}, usage: map[string][]model.Sample{}}}
+	w := &world{t: t, config: config, scheme: runtime.NewScheme(), meter: &meter{looks: map[string]int{}, usage: map[string][]model.Sample{}}}
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(w.scheme); err != nil {
 			t.Fatal(err)
@@ -89,7 +124,7 @@ func newWorld(t *testing.T, config *rest.Config) *world {
 		t.Fatal(err)
 	}
 	w.node(t)
-	w.start(t)
+	w.start()
 	return w
 }
 
@@ -140,6 +175,9 @@ func (m *meter) uses(pod *corev1.Pod, cpu, memory string) {
 		all = append(all, model.Sample{At: time.Now().Add(time.Duration(at) * 15 * time.Second), CPU: c.MilliValue(), Memory: b.Value()})
 	}
 	m.usage[pod.Namespace+"/"+pod.Name] = all
+	if m.wake != nil {
+		m.wake()
+	}
 }
 
 // asked wakes the scaler, and tells how often it has looked at the pod.
@@ -332,6 +370,18 @@ func (w *world) kill(t *testing.T, pod *corev1.Pod) {
 	})
 }
 
+// killLater kills when the last resize is so long ago that the kernel's limit is the new one, whatever the kubelet's seconds say.
+func (w *world) killLater(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	w.get(t, pod)
+	if parts := strings.Split(pod.Annotations[podresize.Annotation], ";"); len(parts) == 3 {
+		at, err := time.Parse(time.RFC3339Nano, parts[1])
+		must(t, err)
+		<-time.After(time.Until(at.Add(4 * time.Second)))
+	}
+	w.kill(t, pod)
+}
+
 // carriesOut: the master-operator and the kubelet give the pod the size that is decided.
 func (w *world) carriesOut(t *testing.T, tc *tenant, pod *corev1.Pod) {
 	t.Helper()
@@ -450,4 +500,14 @@ func (w *world) remove(t *testing.T, objects ...client.Object) {
 		problem = errors.Join(problem, client.IgnoreNotFound(w.Delete(t.Context(), o, client.GracePeriodSeconds(0))))
 	}
 	must(t, problem)
+}
+
+// objectsOf are the items of a list.
+func objectsOf(t *testing.T, list client.ObjectList) (all []client.Object) {
+	t.Helper()
+	must(t, apimeta.EachListItem(list, func(o runtime.Object) error {
+		all = append(all, o.(client.Object))
+		return nil
+	}))
+	return all
 }

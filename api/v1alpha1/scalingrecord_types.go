@@ -119,6 +119,10 @@ type Proposal struct {
 // GuardVerdict is what a guard said.
 type GuardVerdict struct {
 	Guard string `json:"guard"`
+	// Resource that it was asked about; empty for all.
+	//
+	// +optional
+	Resource string `json:"resource,omitempty"`
 	// Held: the guard held the change.
 	//
 	// +optional

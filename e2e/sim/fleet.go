@@ -32,23 +32,16 @@ type component struct {
 	cpu, memory load
 	goMemLimit  bool // its program is told its memory limit at the start
 
-	told   status // in the API server
-	view   view   // in the scaler's cache
-	truth  history
-	record map[recordKey]bool
+	told    model.Observed // in the API server, in the ClusterScaler's status and in records: kills, when it grew, what was decided
+	view    []seen         // pods in the scaler's cache
+	truth   history
+	records map[recordKey]bool
 }
 
-// status is what the scaler keeps in the API server: in the ClusterScaler and in the newest record.
-type status struct {
-	kills         []model.Kill
-	grown, shrunk time.Time
-	last          model.Decided
-}
-
-// view is what the scaler's cache has seen, of one moment.
-type view struct {
-	status
-	pods []model.Pod
+// seen is a pod as the scaler's cache has it, with the kills that its status tells of.
+type seen struct {
+	model.Pod
+	kills []model.Kill
 }
 
 // presets are the sizes at birth, as operators/tenantcluster/plan has them.
@@ -103,7 +96,7 @@ func (f *fleet) tenant(i int) *tenant {
 		}
 		c := &component{
 			name: t.name + "/" + preset.name, quorum: preset.quorum, policy: plan.PolicyOf(spec, preset.name), birth: size, size: size,
-			goMemLimit: f.config.Restarts && preset.told, record: map[recordKey]bool{},
+			goMemLimit: f.config.Restarts && preset.told, records: map[recordKey]bool{},
 		}
 		c.memory = newLoad(f.random, f.settled, (0.2+0.5*f.random.Float64())*float64(size.Limits.Memory))
 		c.cpu = newLoad(f.random, f.settled, (0.1+0.6*f.random.Float64())*float64(size.Requests.CPU))

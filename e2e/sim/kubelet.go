@@ -30,6 +30,7 @@ type pod struct {
 	wakes        time.Time // end of the back-off
 	failures     int       // in a row
 	pending      string
+	refused      time.Time      // since when
 	kills        []model.Kill   // that its status still tells of
 	usage        []model.Sample // of the container that runs, as the scaler remembers
 	row          time.Time      // first kill since it ran well
@@ -105,7 +106,10 @@ func kubelet(f *fleet, t *tenant) {
 			case !p.running && !f.now.Before(p.wakes):
 				p.start(f)
 			case p.running && p.actual != p.size:
-				p.resize()
+				p.resize(f.now)
+				f.judgeRefusal(c, p)
+			default:
+				p.pending = ""
 			}
 			if p.running {
 				f.watch(c, p)
@@ -116,15 +120,17 @@ func kubelet(f *fleet, t *tenant) {
 
 func (p *pod) start(f *fleet) {
 	p.running, p.started, p.usage = true, f.now, nil
-	p.resize()
+	p.resize(f.now)
 }
 
 // resize gives the container the pod's size, if the node has it.
-func (p *pod) resize() {
+func (p *pod) resize(now time.Time) {
 	granted := add(p.node.granted, p.size.Requests, p.actual.Requests)
 	switch {
 	case exceeds(p.size.Requests, p.node.capacity):
-		p.pending = "Infeasible"
+		if p.pending != "Infeasible" {
+			p.pending, p.refused = "Infeasible", now
+		}
 	case exceeds(granted, p.node.allocatable) && exceeds(p.size.Requests, p.actual.Requests):
 		p.pending = "Deferred"
 	default:

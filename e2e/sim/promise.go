@@ -11,7 +11,7 @@ import (
 //
 //   - what people forbid is not done, and bounds are not passed;
 //   - nothing grows without evidence, and growing lowers nothing;
-//   - what was taken back is not tried again at once;
+//   - what a node refuses is taken back, and not tried again at once;
 //   - a pod is replaced by choice only if that pays a debt, and never a member of a quorum of which another one is missing;
 //   - once the load has settled, so have the sizes, and nothing is told over and over;
 //   - in the end everything that may grow runs.
@@ -20,7 +20,9 @@ import (
 type history struct {
 	kills    []model.Kill // of the last hour
 	reverted time.Time
-	hour     time.Time // in which records are counted
+	refused  model.Size // that was taken back then
+	kept     model.Size // in its place
+	hour     time.Time  // in which records are counted
 	records  int
 }
 
@@ -58,7 +60,7 @@ func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
 		fault = f.judgeGrowth(c, o, p)
 	case p.Decision == model.Revert:
 		f.report.Reverts++
-		c.truth.reverted = f.now
+		c.truth.reverted, c.truth.refused, c.truth.kept = f.now, p.From, p.To
 	case p.Decision == model.Restart:
 		f.report.Restarts++
 	}
@@ -70,13 +72,16 @@ func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
 	}
 }
 
+// leftFor is how long what was refused is not tried again: the hour of the decisions, which begins with the record, and that may be written some
+// deaths of the scaler before it is carried out.
+const leftFor = time.Hour - 5*time.Minute
+
 func (f *fleet) judgeGrowth(c *component, o *model.Observed, p *model.Plan) string {
-	if f.now.Sub(c.truth.reverted) < time.Hour && !c.truth.reverted.IsZero() {
-		return "less than an hour after it was taken back"
-	}
 	for _, r := range []model.Resource{model.CPU, model.Memory} {
 		from, to, most := p.From.Steered(r), p.To.Steered(r), c.policy.Max.Of(r)
 		switch {
+		case f.now.Sub(c.truth.reverted) < leftFor && c.truth.again(p, r):
+			return "not long after it was taken back"
 		case p.To.Requests.Of(r) < p.From.Requests.Of(r) || p.To.Limits.Of(r) < p.From.Limits.Of(r):
 			return "which lowers " + string(r)
 		case to > from && most > 0 && to > most:
@@ -86,6 +91,12 @@ func (f *fleet) judgeGrowth(c *component, o *model.Observed, p *model.Plan) stri
 		}
 	}
 	return ""
+}
+
+// again: what is about to be asked for is what was refused, or more.
+func (h *history) again(p *model.Plan, r model.Resource) bool {
+	refused, asked := h.refused.Requests.Of(r), p.To.Requests.Of(r)
+	return refused > h.kept.Requests.Of(r) && asked > p.From.Requests.Of(r) && asked >= refused
 }
 
 // evident: there is a kill at the decided limit, or the readings say it.
@@ -126,16 +137,24 @@ func (c *component) free() bool {
 // rowAtMost is how long a container that may grow is killed again and again: three kills, their back-offs, and everybody late.
 const rowAtMost = 10 * time.Minute
 
-// judgeRow looks at a container that was killed. One that a node has no room for is nobody's fault.
+// judgeRow looks at a container that was killed. One that a node has no room for, or refuses to give it, is nobody's fault.
 func (f *fleet) judgeRow(c *component, p *pod) {
 	guaranteed := p.size.Requests.Memory == p.size.Limits.Memory
-	if !c.free() || p.node == nil || p.hungry > p.node.capacity.Memory/10*9 || f.config.Crowded && guaranteed {
+	if !c.free() || p.node == nil || p.hungry > p.node.capacity.Memory/10*9 || f.config.Crowded && guaranteed || !c.truth.reverted.IsZero() {
 		return
 	}
 	row := f.now.Sub(p.row)
 	f.report.LongestRow = max(f.report.LongestRow, row)
 	if row > rowAtMost {
 		f.report.broken("%s %s: %s is being killed for %s, with %+v, stored is %+v", f.clock(), c.name, p.name, row, p.actual, c.size)
+	}
+}
+
+// judgeRefusal looks at a pod whose node refuses its size.
+func (f *fleet) judgeRefusal(c *component, p *pod) {
+	if p.pending == "Infeasible" && c.free() && f.now.Sub(p.refused) > rowAtMost {
+		f.report.broken("%s %s: since %s the node of %s refuses %+v", f.clock(), c.name, p.refused.Format(time.TimeOnly), p.name, p.size)
+		p.refused = f.now
 	}
 }
 

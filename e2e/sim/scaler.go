@@ -21,7 +21,7 @@ func scaler(f *fleet, t *tenant) {
 		o := f.observe(c)
 		p := plan.Decide(o, &c.policy)
 		f.report.Decisions++
-		if held := p.Held(); held != nil {
+		if held := p.Held; held != nil {
 			f.report.Holds[held.Guard]++
 		}
 		if dead := p.Record && f.carryOut(c, o, &p); dead {
@@ -29,7 +29,7 @@ func scaler(f *fleet, t *tenant) {
 			c.look(f)
 			continue
 		}
-		c.told.kills = o.Kills
+		c.told.Kills = o.Kills
 	}
 }
 
@@ -55,9 +55,9 @@ func (f *fleet) carryOut(c *component, o *model.Observed, p *model.Plan) (dead b
 		return true
 	}
 	if p.Decision == model.Up {
-		c.told.grown = f.now
+		c.told.Grown = f.now
 	} else if p.Decision == model.Revert {
-		c.told.shrunk = f.now
+		c.told.Shrunk = f.now
 	}
 	return false
 }
@@ -66,80 +66,62 @@ func (f *fleet) dies() bool { return f.chance(30) }
 
 // recordKey makes the same decision, made again, the same record (scaler/record).
 type recordKey struct {
-	decision model.Decision
-	dryRun   bool
-	from, to model.Size
-	grown    time.Time
-	signal   time.Time
-	hour     time.Time
+	model.Decided
+	grown, signal time.Time
 }
 
 // write makes the record, unless it is there already.
 func (c *component) write(f *fleet, o *model.Observed, p *model.Plan) {
-	key := recordKey{decision: p.Decision, dryRun: p.DryRun, from: p.From, to: p.To, grown: o.Grown}
+	key := recordKey{Decided: p.Decided(time.Time{}), grown: o.Grown}
 	for i := range p.Proposals {
 		if at := p.Proposals[i].Signal; at.After(key.signal) {
 			key.signal = at
 		}
 	}
 	if p.Decision == model.Hold || p.DryRun {
-		key.hour = f.now.Truncate(time.Hour)
+		key.At = f.now.Truncate(time.Hour)
 	}
 	if p.Decision == model.Restart {
-		key.hour = f.now
+		key.At = f.now
 		f.moves = append(f.moves, f.now)
 	}
-	if c.record[key] {
+	if c.records[key] {
 		return
 	}
-	c.record[key] = true
+	c.records[key] = true
 	f.report.Records++
 	c.truth.record(f, c)
-	c.told.last = model.Decided{Decision: p.Decision, DryRun: p.DryRun, From: p.From, To: p.To, At: f.now}
-	if held := p.Held(); held != nil {
-		c.told.last.Guard = held.Guard
-	}
+	c.told.Remember(p.Decided(f.now))
 }
 
-// look brings the scaler's cache up to now.
+// look brings the scaler's cache of pods up to now.
 func (c *component) look(f *fleet) {
-	c.view.status, c.view.pods = c.told, c.view.pods[:0]
+	c.view = c.view[:0]
 	for _, p := range c.pods {
-		host := ""
-		if p.node != nil {
-			host = p.node.name
-		}
-		c.view.pods = append(c.view.pods, model.Pod{
-			Name: p.name, Node: host, Size: p.size, Actual: p.actual, Running: p.running, Ready: p.ready(f.now), Placed: host != "",
+		pod := model.Pod{
+			Name: p.name, Size: p.size, Actual: p.actual, Running: p.running, Ready: p.ready(f.now), Placed: p.node != nil,
 			Pending: p.pending, Says: "the node says so", GoMemLimit: p.goMemLimit, Usage: p.usage,
-		})
-		for _, k := range p.kills {
-			if !slices.ContainsFunc(c.view.kills, func(known model.Kill) bool { return known.Container == k.Container }) {
-				c.view.kills = append(slices.Clone(c.view.kills), k)
-			}
 		}
+		if p.node != nil {
+			pod.Node = p.node.name
+		}
+		c.view = append(c.view, seen{pod, p.kills})
 	}
-	slices.SortStableFunc(c.view.kills, func(a, b model.Kill) int { return a.At.Compare(b.At) })
-	c.view.kills = c.view.kills[max(0, len(c.view.kills)-16):]
 }
 
-// observe is what the cache says now. The stored size is always the newest: the scaler waits until it sees what it has written.
+// observe is what the scaler knows now: pods as the cache has them, and what it has written itself as it is, for it waits until it sees that.
 func (f *fleet) observe(c *component) *model.Observed {
-	o := &model.Observed{
-		Now: f.now, Component: c.name, Quorum: c.quorum, Size: c.size, Kills: c.view.kills, Grown: c.view.grown, Shrunk: c.view.shrunk,
-		Last: c.view.last, Moves: f.moves[max(0, len(f.moves)-100):], Pods: slices.Clone(c.view.pods),
-	}
+	o := new(model.Observed)
+	*o = c.told
+	o.Now, o.Component, o.Quorum, o.Size, o.Kills = f.now, c.name, c.quorum, c.size, c.kills()
+	o.Moves, o.Pods = f.moves[max(0, len(f.moves)-100):], make([]model.Pod, len(c.view))
 	fresh := false
-	for i := range o.Pods {
-		usage := o.Pods[i].Usage
-		usage = usage[max(0, len(usage)-int(window/f.config.Step)):]
-		if n := len(usage); n == 0 || f.now.Sub(usage[n-1].At) > 2*time.Minute {
-			usage = nil
-		}
-		o.Pods[i].Usage, fresh = usage, fresh || usage != nil
-		if o.Pods[i].Placed {
-			o.Nodes = f.seen(o.Nodes, o.Pods[i].Node)
-		}
+	for i := range c.view {
+		pod := &o.Pods[i]
+		*pod = c.view[i].Pod
+		pod.Usage = f.recent(pod.Usage)
+		fresh = fresh || pod.Usage != nil
+		o.Nodes = f.host(o.Nodes, pod)
 	}
 	switch {
 	case f.now.Before(f.outage):
@@ -150,11 +132,33 @@ func (f *fleet) observe(c *component) *model.Observed {
 	return o
 }
 
-// seen adds a node that a pod runs on. The others are as large, so that they would change no decision.
-func (f *fleet) seen(nodes []model.Node, name string) []model.Node {
-	if slices.ContainsFunc(nodes, func(n model.Node) bool { return n.Name == name }) {
+// kills are those in the status, and those that pods tell of and it does not have yet.
+func (c *component) kills() []model.Kill {
+	all := slices.Clone(c.told.Kills)
+	for i := range c.view {
+		for _, k := range c.view[i].kills {
+			if !slices.ContainsFunc(all, func(known model.Kill) bool { return known.Container == k.Container }) {
+				all = append(all, k)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b model.Kill) int { return a.At.Compare(b.At) })
+	return all[max(0, len(all)-16):]
+}
+
+// recent are the readings that are kept, if the last one says anything about now.
+func (f *fleet) recent(usage []model.Sample) []model.Sample {
+	if n := len(usage); n == 0 || f.now.Sub(usage[n-1].At) > 2*time.Minute {
+		return nil
+	}
+	return usage[max(0, len(usage)-int(window/f.config.Step)):]
+}
+
+// host adds the node that a pod runs on. The others are as large, so that they would change no decision.
+func (f *fleet) host(nodes []model.Node, pod *model.Pod) []model.Node {
+	if !pod.Placed || slices.ContainsFunc(nodes, func(n model.Node) bool { return n.Name == pod.Node }) {
 		return nodes
 	}
-	n := f.named[name]
-	return append(nodes, model.Node{Name: name, Allocatable: n.allocatable, Free: add(n.allocatable, model.Amounts{}, n.requested)})
+	n := f.named[pod.Node]
+	return append(nodes, model.Node{Name: n.name, Allocatable: n.allocatable, Free: add(n.allocatable, model.Amounts{}, n.requested)})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // The test runs small fleets of a few seeds. SEED=n runs one, SEEDS=1000 more of them; FLEET=full runs what a release is judged by, a thousand
-// tenants for a week at a step of a minute, which takes about half an hour for each seed:
+// tenants for a week at a step of a minute, which takes some minutes for each seed:
 //
 //	FLEET=full SEEDS=1 go test ./sim -run TestFleet -timeout 2h -v
 func settings(t *testing.T) (config Config, seeds int) {
@@ -20,7 +20,7 @@ func settings(t *testing.T) (config Config, seeds int) {
 	if os.Getenv("SEED") != "" {
 		return config, 1
 	}
-	return config, setting(t, "SEEDS", 12)
+	return config, setting(t, "SEEDS", 5)
 }
 
 // setting is a number from the environment, or else the given one.
@@ -57,22 +57,20 @@ func check(t *testing.T, worlds Worlds) {
 func TestFleetConvergesAndStaysQuiet(t *testing.T) { check(t, Worlds{}) }
 
 func TestHeldFleetDoesNotTellTheSameOverAndOver(t *testing.T) {
-	t.Skip("known fault: plan.news takes one grain of a small CPU request for news, so that a hold is told at every reading")
+	t.Skip("known fault: plan.alike takes one grain of a small CPU request for another size, so that a hold is told at every reading")
 	check(t, Worlds{Talk: true})
 }
 
 func TestRestartsPayDebtsAndNothingElse(t *testing.T) {
-	t.Skip("known fault: plan.Decide does not see that a restart goes on, and decides it again between two pods of it")
 	check(t, Worlds{Restarts: true})
 }
 
 func TestWhatNodesRefuseIsTakenBackAndLeftForAnHour(t *testing.T) {
-	t.Skip("known fault: plan.wasInfeasible forgets a Revert as soon as its hold is told")
+	t.Skip("known faults: plan.revert does not go on with a Revert that was only written down, and record.name gives two of them one name")
 	check(t, Worlds{Refusals: true})
 }
 
 func TestStormsAreSurvivedOnCrowdedNodes(t *testing.T) {
-	t.Skip("known fault: plan.guardNodeCapacity holds a rescue for want of CPU, and one that is larger than the node instead of trimming it")
 	check(t, Worlds{Crowded: true})
 }
 

@@ -80,7 +80,7 @@ func resizable(pod *corev1.Pod, c *corev1.Container, status *corev1.ContainerSta
 // notInPlace is why a container cannot get a size where it is; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.
 func notInPlace(have, want corev1.ResourceRequirements) string {
 	switch {
-	case guaranteed(have) != guaranteed(want):
+	case guaranteed(have) != guaranteed(want), bestEffort(have) != bestEffort(want):
 		return "it would change the pod's QoS class"
 	case !have.Limits.Cpu().IsZero() && want.Limits.Cpu().IsZero(), !have.Limits.Memory().IsZero() && want.Limits.Memory().IsZero():
 		return "a limit cannot be taken from a running pod"
@@ -91,6 +91,11 @@ func notInPlace(have, want corev1.ResourceRequirements) string {
 // guaranteed: requests and limits are the same and complete.
 func guaranteed(r corev1.ResourceRequirements) bool {
 	return equal(r.Requests, r.Limits) && !r.Requests.Cpu().IsZero() && !r.Requests.Memory().IsZero()
+}
+
+// bestEffort: neither requests nor limits.
+func bestEffort(r corev1.ResourceRequirements) bool {
+	return equal(r.Requests, nil) && equal(r.Limits, nil)
 }
 
 func same(a, b corev1.ResourceRequirements) bool {

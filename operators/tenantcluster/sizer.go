@@ -68,6 +68,9 @@ func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{}, problem
 }
 
+// atOnce, in seconds: a container that is killed again and again has nobody to say farewell to.
+const atOnce = client.GracePeriodSeconds(1)
+
 // size takes the next step with one pod.
 func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) error {
 	component := pod.Labels[v1alpha1.ComponentLabel]
@@ -86,7 +89,7 @@ func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev
 		return client.IgnoreNotFound(err)
 	case podresize.Recreate:
 		log.Info("Recreating pod", "reason", why)
-		err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
+		err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID}, atOnce)
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("recreating pod %s: %w", client.ObjectKeyFromObject(pod), err)
 		}

@@ -13,7 +13,9 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/internal/podresize"
+	"github.com/metapilot/metapilot/internal/rollout"
 )
 
 // Workload writes the size of a plain Deployment or StatefulSet.
@@ -25,9 +27,9 @@ type Workload struct {
 // restarted is what kubectl rollout restart writes as well.
 const restarted = "kubectl.kubernetes.io/restartedAt"
 
-// Apply resizes the pods that run in place, for that helps at once, and then writes the template, for pods to come: its controller replaces the
-// pods by its own strategy. The workload was named by the user to be scaled, so its size is taken over from whoever has written it.
-func (a Workload) Apply(ctx context.Context, workload client.Object, container string, pods []*corev1.Pod, change Change) (problem error) {
+// Apply writes the template, for pods to come. Its controller replaces pods by its own strategy; Settle helps those that run meanwhile. The
+// workload was named by the user to be scaled, so its size is taken over from whoever has written it.
+func (a Workload) Apply(ctx context.Context, workload client.Object, container string, change Change) error {
 	template := map[string]any{}
 	if change.RestartedAt != nil {
 		template["metadata"] = map[string]any{"annotations": map[string]any{restarted: change.RestartedAt.UTC().Format(time.RFC3339)}}
@@ -37,20 +39,41 @@ func (a Workload) Apply(ctx context.Context, workload client.Object, container s
 		if err != nil {
 			return err
 		}
-		problem = a.inPlace(ctx, container, pods, Requirements(*change.Resources))
 		template["spec"] = map[string]any{"containers": []any{map[string]any{"name": container, "resources": resources}}}
 	}
-	return errors.Join(problem, a.apply(ctx, workload, template))
+	return a.apply(ctx, workload, template)
 }
 
-func (a Workload) inPlace(ctx context.Context, container string, pods []*corev1.Pod, size corev1.ResourceRequirements) (problem error) {
+// Settle gives pods their size: in place where that works, and by another pod where it does not, one at a time and never a member that the
+// others need.
+func (a Workload) Settle(ctx context.Context, container string, pods []*corev1.Pod, size v1alpha1.Resources) (problem error) {
+	var members []rollout.Member
 	for _, pod := range pods {
-		if s := podresize.Status(pod, container); s != nil && s.State.Running != nil && pod.DeletionTimestamp.IsZero() {
-			_, err := podresize.Resize(ctx, a.Client, pod, container, size, a.Clock.Now())
-			problem = errors.Join(problem, err)
+		step, _ := podresize.Next(pod, container, Requirements(size))
+		if step == podresize.InPlace {
+			_, err := podresize.Resize(ctx, a.Client, pod, container, Requirements(size), a.Clock.Now())
+			problem = errors.Join(problem, client.IgnoreNotFound(err))
+		}
+		members = append(members, member(pod, step == podresize.Recreate))
+	}
+	restart := rollout.Next(members).Restart
+	for _, pod := range pods {
+		if pod.Name == restart {
+			err := a.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
+			problem = errors.Join(problem, client.IgnoreNotFound(err))
 		}
 	}
 	return problem
+}
+
+func member(pod *corev1.Pod, outdated bool) rollout.Member {
+	m := rollout.Member{Name: pod.Name, Outdated: outdated, Ending: pod.DeletionTimestamp != nil}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			m.Healthy, m.Broken = c.Status == corev1.ConditionTrue, c.Status == corev1.ConditionFalse
+		}
+	}
+	return m
 }
 
 func (a Workload) apply(ctx context.Context, workload client.Object, template map[string]any) error {

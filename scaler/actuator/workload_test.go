@@ -12,7 +12,7 @@ import (
 
 func (a *api) writeWorkload(t *testing.T, workload client.Object, change Change) string {
 	t.Helper()
-	if err := (Workload{Client: a, Clock: clock.RealClock{}}).Apply(t.Context(), workload, "web", nil, change); err != nil {
+	if err := (Workload{Client: a, Clock: clock.RealClock{}}).Apply(t.Context(), workload, "web", change); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(a.applied)

@@ -19,16 +19,20 @@ func OOM(o *model.Observed, p *model.Policy) model.Proposal {
 	case len(o.Kills) == 0:
 		return abstain(model.Memory, "no OOM kill is known")
 	}
-	limit := o.Size.Steered(model.Memory)
-	last, ok := newest(o.Kills, limit)
-	if !ok {
+	limit := o.Size.Limits.Memory
+	if limit == 0 {
+		return abstain(model.Memory, "the container has no memory limit, so another one would not help")
+	}
+	at := newest(o.Kills, limit)
+	if at < 0 {
 		return abstain(model.Memory, "no container was killed at the decided limit")
 	}
+	last := o.Kills[at]
 	if o.Now.Sub(last.At) > p.RepeatWithin {
 		return abstain(model.Memory, "the last OOM kill is too long ago")
 	}
 	base := max(last.Limit, peak(o.Pods))
-	level := escalations(o.Kills, last, p.RepeatWithin)
+	level := escalations(o.Kills[:at+1], p.RepeatWithin)
 	factor := p.Factors[min(level, len(p.Factors))-1]
 	return model.Proposal{
 		Resource: model.Memory, Value: base / 100 * factor, Proven: base, Urgent: true, Source: "oom", Signal: last.At, Pod: last.Pod,
@@ -37,21 +41,26 @@ func OOM(o *model.Observed, p *model.Policy) model.Proposal {
 	}
 }
 
-// newest is the last kill at the decided limit or above it.
-func newest(kills []model.Kill, limit int64) (model.Kill, bool) {
+// newest is where the last kill at the decided limit or above it is; negative if there is none.
+func newest(kills []model.Kill, limit int64) int {
 	for i := len(kills) - 1; i >= 0; i-- {
 		if kills[i].Limit >= limit {
-			return kills[i], true
+			return i
 		}
 	}
-	return model.Kill{}, false
+	return -1
 }
 
-// escalations counts the limits that were not enough, from the first of the row: several members killed at one limit are one.
-func escalations(kills []model.Kill, last model.Kill, within time.Duration) int {
+// escalations counts the limits that were not enough, back from the last kill: several members killed at one limit are one. How far two limits
+// are apart is told by the first kill at the newer one.
+func escalations(kills []model.Kill, within time.Duration) int {
+	last := kills[len(kills)-1]
 	level, above, before := 1, last.Limit, last.At
-	for i := len(kills) - 1; i >= 0; i-- {
-		if k := kills[i]; k.Limit < above && before.Sub(k.At) <= within {
+	for i := len(kills) - 2; i >= 0; i-- {
+		switch k := kills[i]; {
+		case k.Limit == above && before.Sub(k.At) <= within:
+			before = k.At
+		case k.Limit < above && before.Sub(k.At) <= within:
 			level, above, before = level+1, k.Limit, k.At
 		}
 	}

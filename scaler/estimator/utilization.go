@@ -7,7 +7,7 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// CPU proposes the request that brings the hungriest pod back to its target, at most one step.
+// CPU proposes the request that brings the hungriest pod back to its target.
 func CPU(o *model.Observed, p *model.Policy) model.Proposal {
 	return byUtilization(o, p, model.CPU, p.CPU, p.CPUTarget)
 }
@@ -31,9 +31,8 @@ func byUtilization(o *model.Observed, p *model.Policy, r model.Resource, source 
 	if need.used == 0 {
 		return abstain(r, "no pod uses too much for long enough")
 	}
-	value := min(need.used*100/target, have*p.MaxStep/100)
 	return model.Proposal{
-		Resource: r, Value: value, Proven: need.now, Source: string(r), Signal: need.since, Pod: pod.Name,
+		Resource: r, Value: need.used * 100 / target, Proven: need.now, Source: string(r), Signal: need.since, Pod: pod.Name,
 		Says: fmt.Sprintf("%s %s, %d%% of %s: to %d%%", pod.Name, need.says(r), need.used*100/have, model.Short(r, have), target),
 	}
 }

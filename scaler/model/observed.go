@@ -13,9 +13,12 @@ type Observed struct {
 	Metrics   string // why usage is not known; empty if it is
 	Grown     time.Time
 	Shrunk    time.Time
-	Last      Decided // the newest record about this component
-	Foreign   string  // somebody else who writes the component's size; empty if nobody does
-	Stuck     string  // why the target as a whole cannot be changed; empty if it can
+	Last      Decided   // the newest record about this component
+	Carried   Decided   // the newest that changed its size
+	Reverted  Decided   // the newest that took a size back
+	Restarted time.Time // when its pods were replaced last
+	Foreign   string    // somebody else who writes the component's size; empty if nobody does
+	Stuck     string    // why the target as a whole cannot be changed; empty if it can
 	Nodes     []Node
 	Moves     []time.Time // disruptive moves of the whole fleet, oldest first
 }
@@ -28,6 +31,23 @@ type Decided struct {
 	From     Size
 	Guard    string // that held it
 	At       time.Time
+}
+
+// Remember takes a decision that is newer than those before.
+func (o *Observed) Remember(d Decided) {
+	o.Last = d
+	if d.DryRun {
+		return
+	}
+	switch d.Decision {
+	case Restart:
+		o.Restarted = d.At
+	case Revert:
+		o.Reverted, o.Carried = d, d
+	case Up, Down:
+		o.Carried = d
+	case Stay, Hold:
+	}
 }
 
 // Pod is one pod of the component.

@@ -7,13 +7,24 @@ type Plan struct {
 	Decision  Decision
 	DryRun    bool
 	From, To  Size
+	Wants     Size     // To, and what is held beside it
+	Held      *Verdict // of the guard that held first; nil if none did
 	Reason    string
 	Smaller   string // why it does not shrink
 	Debt      string // what a restart would bring; empty if nothing
 	Proposals []Proposal
-	Verdicts  []Verdict // of the guards, up to the one that held
+	Verdicts  []Verdict // of the guards, for each resource up to the one that held
 	Record    bool      // it is news: worth a record
 	Recheck   time.Duration
+}
+
+// Decided is the plan as a record remembers it.
+func (p *Plan) Decided(at time.Time) Decided {
+	d := Decided{Decision: p.Decision, DryRun: p.DryRun, From: p.From, To: p.To, At: at}
+	if p.Decision == Hold {
+		d.To, d.Guard = p.Wants, p.Held.Guard
+	}
+	return d
 }
 
 // Decision is what is to be done with the size.
@@ -28,14 +39,6 @@ const (
 	Restart Decision = "Restart" // of its pods, one after the other, so that they profit from their size
 	Hold    Decision = "Hold"    // something is called for, and a guard holds it
 )
-
-// Held is the verdict of the guard that held; nil if none did.
-func (p *Plan) Held() *Verdict {
-	if n := len(p.Verdicts); n > 0 && p.Verdicts[n-1].Held {
-		return &p.Verdicts[n-1]
-	}
-	return nil
-}
 
 // Proposal is what an estimator proposes for one resource. One without a value abstains, and says why.
 type Proposal struct {
@@ -52,8 +55,9 @@ type Proposal struct {
 
 // Verdict is what a guard said.
 type Verdict struct {
-	Guard string
-	Held  bool
-	Says  string
-	Until time.Time // zero if it is not known
+	Guard    string
+	Resource Resource // that it is about; empty for all
+	Held     bool
+	Says     string
+	Until    time.Time // zero if it is not known
 }

@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Resource is what a container gets in amounts.
 type Resource string
@@ -44,18 +47,21 @@ func (s Size) With(r Resource, steered, proven int64) Size {
 	switch {
 	case s.Limits.Memory == 0, s.Limits.Memory == s.Requests.Memory:
 		s.Requests.Memory, s.Limits.Memory = steered, together(s.Requests.Memory, s.Limits.Memory, steered)
-	default:
-		s.Requests.Memory, s.Limits.Memory = min(max(s.Requests.Memory, proven), steered), steered
+	default: // the request stays below the limit, or a pod might change its QoS class
+		s.Requests.Memory, s.Limits.Memory = min(max(s.Requests.Memory, proven), steered-apart), steered
 	}
 	return s
 }
+
+// apart keeps a request from becoming its limit.
+const apart = 1 << 20
 
 // together is the limit that goes with a new request: none stays none, and the ratio is kept.
 func together(request, limit, next int64) int64 {
 	if limit == 0 || request == 0 {
 		return limit
 	}
-	return int64(float64(limit) / float64(request) * float64(next))
+	return int64(math.Round(float64(limit) * float64(next) / float64(request)))
 }
 
 // Short is a steered amount in a person's words.
@@ -67,14 +73,4 @@ func Short(r Resource, amount int64) string {
 		return fmt.Sprintf("%.1fGi", float64(amount)/(1<<30))
 	}
 	return fmt.Sprintf("%dMi", amount>>20)
-}
-
-// Keep is the size with a resource as another size has it.
-func (s Size) Keep(r Resource, as Size) Size {
-	if r == CPU {
-		s.Requests.CPU, s.Limits.CPU = as.Requests.CPU, as.Limits.CPU
-		return s
-	}
-	s.Requests.Memory, s.Limits.Memory = as.Requests.Memory, as.Limits.Memory
-	return s
 }

@@ -38,13 +38,13 @@ func TestWithChangesOneResourceAndKeepsTheRest(t *testing.T) {
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 256 * mi, 10 * mi,
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 256 * mi}},
 		},
-		"memory never requests more than its limit": {
+		"memory never requests as much as its limit": {
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 256 * mi, 999 * mi,
-			Size{Requests: Amounts{100, 256 * mi}, Limits: Amounts{0, 256 * mi}},
+			Size{Requests: Amounts{100, 255 * mi}, Limits: Amounts{0, 256 * mi}},
 		},
 		"a lower memory limit takes the request with it": {
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 32 * mi, 0,
-			Size{Requests: Amounts{100, 32 * mi}, Limits: Amounts{0, 32 * mi}},
+			Size{Requests: Amounts{100, 31 * mi}, Limits: Amounts{0, 32 * mi}},
 		},
 		"memory without a limit": {
 			Size{Requests: Amounts{100, 64 * mi}}, Memory, 256 * mi, 120 * mi,
@@ -100,16 +100,6 @@ func TestSteeredAmount(t *testing.T) {
 	}
 }
 
-func TestKeepTakesOneResourceFromAnotherSize(t *testing.T) {
-	a, b := Size{Amounts{1, 2}, Amounts{3, 4}}, Size{Amounts{5, 6}, Amounts{7, 8}}
-	if got, want := a.Keep(CPU, b), (Size{Amounts{5, 2}, Amounts{7, 4}}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	if got, want := a.Keep(Memory, b), (Size{Amounts{1, 6}, Amounts{3, 8}}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
 func TestAmountsInWords(t *testing.T) {
 	for want, got := range map[string]string{
 		"0m": Short(CPU, 0), "250m": Short(CPU, 250), "12000m": Short(CPU, 12000),
@@ -119,26 +109,5 @@ func TestAmountsInWords(t *testing.T) {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-	}
-}
-
-func TestTheVerdictThatHoldsIsTheLast(t *testing.T) {
-	for name, tc := range map[string]struct {
-		verdicts []Verdict
-		want     string
-	}{
-		"nobody was asked": {nil, ""},
-		"all passed":       {[]Verdict{{Guard: "a"}, {Guard: "b", Says: "trimmed"}}, ""},
-		"the second held":  {[]Verdict{{Guard: "a"}, {Guard: "b", Held: true}}, "b"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := ""
-			if held := (&Plan{Verdicts: tc.verdicts}).Held(); held != nil {
-				got = held.Guard
-			}
-			if got != tc.want {
-				t.Errorf("held by %q, want %q", got, tc.want)
-			}
-		})
 	}
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,36 +11,96 @@ import (
 )
 
 // Decide says what to do about a component's size. The result of carrying it out, observed, is left as it is: deciding again stays.
+//
+// Each resource is decided by itself, so that what holds one keeps nobody from helping with the other. What is held is told, also when something
+// else is done.
 func Decide(o *model.Observed, p *model.Policy) model.Plan {
-	plan := model.Plan{From: o.Size, To: o.Size, Smaller: smaller(p), Debt: Debt(o), Proposals: propose(o, p)}
-	d := draft{o: o, p: p, to: o.Size}
-	switch {
-	case d.revert():
-	case d.grow(plan.Proposals):
-	case d.restart(plan.Debt):
-	default:
-		plan.Reason = "nothing calls for another size"
-		return plan
+	c := conclusion{plan: model.Plan{From: o.Size, To: o.Size, Wants: o.Size, Smaller: smaller(p), Debt: Debt(o), Proposals: propose(o, p)}, o: o, p: p}
+	if c.take(revert(o)); c.plan.Decision == model.Stay {
+		for _, r := range [...]model.Resource{model.Memory, model.CPU} {
+			c.take(grow(o, p, r, c.plan.Proposals))
+		}
 	}
-	plan.Verdicts = d.pass()
-	plan.To, plan.Reason, plan.Decision = d.to, d.reason, d.decision
-	if held := plan.Held(); held != nil {
-		plan.Decision, plan.Reason, plan.Recheck = model.Hold, held.Says, until(o.Now, held.Until)
+	if c.plan.Decision == model.Stay {
+		c.take(restart(c.plan.Debt))
 	}
-	plan.DryRun = d.mode() == model.DryRun && plan.Decision != model.Hold
-	plan.Record = news(o, &plan)
-	return plan
+	c.end()
+	return c.plan
 }
 
-// draft is a decision on its way through the guards, which may trim it.
+// conclusion gathers what drafts come to.
+type conclusion struct {
+	plan model.Plan
+	o    *model.Observed
+	p    *model.Policy
+}
+
+// take asks the guards about a draft, if there is one.
+func (c *conclusion) take(d *draft) {
+	if d == nil {
+		return
+	}
+	d.o, d.p = c.o, c.p
+	wants := d.size(c.plan.Wants)
+	said := d.pass()
+	c.plan.Verdicts = append(c.plan.Verdicts, said...)
+	if last := &said[len(said)-1]; last.Held {
+		if c.plan.Held == nil {
+			c.plan.Held = last
+		}
+		c.plan.Wants = wants
+		return
+	}
+	c.plan.To, c.plan.Wants = d.size(c.plan.To), d.size(c.plan.Wants)
+	c.plan.Decision, c.plan.Reason = d.decision, joined(c.plan.Reason, d.reason)
+	c.plan.DryRun = d.mode() == model.DryRun
+}
+
+// end says what it comes to when nothing is to be done, and whether that is news.
+func (c *conclusion) end() {
+	p := &c.plan
+	if p.Held != nil {
+		p.Recheck = until(c.o.Now, p.Held.Until)
+	}
+	switch {
+	case p.Decision != model.Stay:
+	case p.Held != nil:
+		p.Decision, p.Reason = model.Hold, p.Held.Says
+	default:
+		p.Reason = "nothing calls for another size"
+		return
+	}
+	p.Record = news(c.o, p)
+}
+
+// draft is a decision about one resource, or about all pods, on its way through the guards, which may trim it.
 type draft struct {
 	o        *model.Observed
 	p        *model.Policy
 	decision model.Decision
-	to       model.Size
-	urgent   bool // it rests on a kill
-	step     int64
+	resource model.Resource
+	value    int64 // steered amount
+	proven   int64 // what was seen to be needed
+	most     int64 // that a memory request may be; 0 for no bound
+	back     model.Size
+	urgent   bool  // it rests on a kill
+	step     int64 // percent of the present size that it may reach
 	reason   string
+}
+
+// size is what the draft makes of a size.
+func (d *draft) size(on model.Size) model.Size {
+	switch d.decision {
+	case model.Revert:
+		return d.back
+	case model.Restart:
+		return on
+	}
+	next := on.With(d.resource, d.value, d.proven)
+	if d.most > 0 && d.resource == model.Memory {
+		next.Requests.Memory = min(next.Requests.Memory, max(d.most, on.Requests.Memory))
+	}
+	return next
 }
 
 // mode is what is done with the drafted decision. Restarts and reverts belong to growing.
@@ -60,40 +121,32 @@ func propose(o *model.Observed, p *model.Policy) []model.Proposal {
 	return all
 }
 
-// grow drafts the largest proposal for each resource.
-func (d *draft) grow(proposals []model.Proposal) bool {
-	for _, r := range [...]model.Resource{model.Memory, model.CPU} {
-		best := largest(proposals, r)
-		if best == nil || best.Value <= d.o.Size.Steered(r) {
+// grow drafts the largest proposal for a resource. One that rests on a kill makes it urgent, also where another one wants more.
+func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []model.Proposal) *draft {
+	d := &draft{decision: model.Up, resource: r}
+	for i := range proposals {
+		one := &proposals[i]
+		if one.Resource != r || one.Value <= o.Size.Steered(r) {
 			continue
 		}
-		d.to = d.to.With(r, round(r, best.Value), round(r, best.Proven))
-		d.decision, d.urgent = model.Up, d.urgent || best.Urgent
-		d.reason = joined(d.reason, best.Says)
-		d.step = max(d.step, d.stepOf(best))
+		if one.Value > d.value {
+			d.value, d.reason = one.Value, one.Says
+		}
+		d.proven, d.urgent, d.step = max(d.proven, one.Proven), d.urgent || one.Urgent, max(d.step, stepOf(p, one))
 	}
-	return d.decision == model.Up
+	if d.value == 0 {
+		return nil
+	}
+	d.value, d.proven = round(r, d.value), round(r, d.proven)
+	return d
 }
 
 // stepOf is the largest step that the estimator's policy allows, in percent.
-func (d *draft) stepOf(best *model.Proposal) int64 {
-	if !best.Urgent {
-		return d.p.MaxStep
+func stepOf(p *model.Policy, one *model.Proposal) int64 {
+	if one.Urgent {
+		return slices.Max(p.Factors)
 	}
-	most := int64(0)
-	for _, f := range d.p.Factors {
-		most = max(most, f)
-	}
-	return most
-}
-
-func largest(proposals []model.Proposal, r model.Resource) (best *model.Proposal) {
-	for i := range proposals {
-		if p := &proposals[i]; p.Resource == r && p.Value > 0 && (best == nil || p.Value > best.Value) {
-			best = p
-		}
-	}
-	return best
+	return p.MaxStep
 }
 
 // Sizes are rounded up to what people read and schedulers like.
@@ -103,35 +156,39 @@ const (
 )
 
 func round(r model.Resource, amount int64) int64 {
-	grain := int64(memoryGrain)
-	if r == model.CPU {
-		grain = cpuGrain
-	}
-	return (amount + grain - 1) / grain * grain
+	g := grain(r)
+	return (amount + g - 1) / g * g
 }
 
-// revert drafts the way back to the size that containers have, if the kubelet says that they can never get the decided one.
-func (d *draft) revert() bool {
-	if d.o.Last.Decision != model.Up || d.o.Last.DryRun || d.o.Last.To != d.o.Size {
-		return false // the size is not ours
+func grain(r model.Resource) int64 {
+	if r == model.CPU {
+		return cpuGrain
 	}
-	for i := range d.o.Pods {
-		if pod := &d.o.Pods[i]; pod.Pending == "Infeasible" && pod.Actual != d.o.Size {
-			d.decision, d.to, d.urgent = model.Revert, pod.Actual, true
-			d.reason = pod.Name + " cannot get its size on " + pod.Node + ": " + pod.Says
-			return true
+	return memoryGrain
+}
+
+// revert drafts the way back to the size that containers have, if they can never get the decided one.
+func revert(o *model.Observed) *draft {
+	if o.Carried.Decision != model.Up || o.Carried.To != o.Size {
+		return nil // the size is not ours
+	}
+	for i := range o.Pods {
+		if pod := &o.Pods[i]; pod.Pending == "Infeasible" && pod.Actual != o.Size {
+			return &draft{
+				decision: model.Revert, back: pod.Actual, urgent: true,
+				reason: pod.Name + " cannot get its size on " + pod.Node + ": " + pod.Says,
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 // restart drafts the replacement of pods that profit from their size only then.
-func (d *draft) restart(debt string) bool {
+func restart(debt string) *draft {
 	if debt == "" {
-		return false
+		return nil
 	}
-	d.decision, d.reason = model.Restart, debt
-	return true
+	return &draft{decision: model.Restart, reason: debt}
 }
 
 // Debt says what a restart would bring.
@@ -175,16 +232,16 @@ var passes = map[string]bool{"tolerance": true, "cooldown": true, "under-way": t
 
 // news: what is done is, and what is not done only when it has changed.
 func news(o *model.Observed, plan *model.Plan) bool {
-	if plan.Decision != model.Hold && !plan.DryRun {
-		return true
-	}
-	last, guard := o.Last, ""
-	if held := plan.Held(); held != nil {
-		if guard = held.Guard; passes[guard] || plan.To == plan.From {
+	last, guard, to := o.Last, "", plan.To
+	if plan.Decision == model.Hold {
+		guard, to = plan.Held.Guard, plan.Wants
+		if passes[guard] || plan.Wants == plan.From {
 			return false
 		}
+	} else if !plan.DryRun {
+		return true
 	}
-	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, plan.To)
+	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, to)
 	return !same || o.Now.Sub(last.At) >= sameAgain
 }
 
@@ -203,9 +260,13 @@ func Explain(p *model.Plan) string {
 	if p.Decision == model.Stay || p.Decision == model.Restart {
 		return p.Reason
 	}
+	next := p.To
+	if p.Decision == model.Hold {
+		next = p.Wants
+	}
 	var b strings.Builder
 	for _, r := range [...]model.Resource{model.Memory, model.CPU} {
-		if from, to := p.From.Steered(r), p.To.Steered(r); from != to {
+		if from, to := p.From.Steered(r), next.Steered(r); from != to {
 			b.WriteString(string(r) + " " + model.Short(r, from) + " -> " + model.Short(r, to) + ": ")
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // Known faults. Each test says what is right, and is skipped until it is so; then its first line goes. Until these two are mended the properties
 // leave out the cases that show them.
 const (
-	revertsMended = false // TestRevertIsNotForgottenWithItsOwnHold, TestRevertHoldsWithoutKnownNodes, TestInfeasibleLimitIsNotTriedAgain
-	urgencyMended = false // TestUrgencyOfMemoryIsNotThatOfCPU
+	revertsMended = true // TestRevertIsNotForgottenWithItsOwnHold, TestRevertHoldsWithoutKnownNodes, TestInfeasibleLimitIsNotTriedAgain
+	urgencyMended = true // TestUrgencyOfMemoryIsNotThatOfCPU
 )
 
 // member is an etcd of three members with room on its node.
@@ -29,6 +29,14 @@ func member() (*model.Observed, *model.Policy) {
 	}
 	p := Defaults()
 	return &w.o, &p
+}
+
+// settle gives every pod the decided size.
+func settle(o *model.Observed) {
+	resize(o, o.Size)
+	for i := range o.Pods {
+		o.Pods[i].Actual = o.Size
+	}
 }
 
 // uses gives a pod readings that go from one amount to the other.
@@ -46,7 +54,6 @@ func killed(o *model.Observed, pod int, limit int64) {
 }
 
 func TestKillStaysUrgentWhereUseProposesMore(t *testing.T) {
-	t.Skip("known fault: grow takes urgency from the largest proposal alone")
 	o, p := member()
 	killed(o, 0, 512<<20)
 	uses(&o.Pods[1], 10, 350<<20, 500<<20) // its line leads to more than 1.5 times the limit
@@ -57,7 +64,6 @@ func TestKillStaysUrgentWhereUseProposesMore(t *testing.T) {
 }
 
 func TestCPUWithoutRoomDoesNotKeepMemoryFromGrowing(t *testing.T) {
-	t.Skip("known fault: guardNodeCapacity holds all of a change for want of CPU, also after a kill")
 	o, p := member()
 	killed(o, 0, 512<<20)
 	uses(&o.Pods[1], 49, 200<<20, 200<<20)
@@ -68,10 +74,9 @@ func TestCPUWithoutRoomDoesNotKeepMemoryFromGrowing(t *testing.T) {
 }
 
 func TestStepThatIsTooLargeForTheNodeIsTrimmedToIt(t *testing.T) {
-	t.Skip("known fault: guardNodeCapacity holds what is more than the node has, although less would help, too")
 	o, p := member()
 	o.Size.Limits.Memory = 6 << 30
-	resize(o, o.Size)
+	settle(o)
 	o.Kills = []model.Kill{{Pod: "etcd-1", Container: "old", At: start.Add(-time.Minute), Limit: 4 << 30}}
 	killed(o, 0, 6<<30)
 	if plan := Decide(o, p); plan.Decision != model.Up || plan.To.Limits.Memory <= 6<<30 || plan.To.Limits.Memory > 15<<30 {
@@ -82,11 +87,10 @@ func TestStepThatIsTooLargeForTheNodeIsTrimmedToIt(t *testing.T) {
 // reverted is a component whose growth was taken back, with the kill that had called for it.
 func reverted(o *model.Observed, from model.Size) {
 	killed(o, 0, o.Size.Limits.Memory)
-	o.Last = model.Decided{Decision: model.Revert, From: from, To: o.Size, At: o.Now}
+	o.Remember(model.Decided{Decision: model.Revert, From: from, To: o.Size, At: o.Now})
 }
 
 func TestRevertIsNotForgottenWithItsOwnHold(t *testing.T) {
-	t.Skip("known fault: the record of the hold becomes Last, and wasInfeasible looks for the Revert there")
 	o, p := member()
 	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
 	for range 3 {
@@ -100,7 +104,6 @@ func TestRevertIsNotForgottenWithItsOwnHold(t *testing.T) {
 }
 
 func TestRevertHoldsWithoutKnownNodes(t *testing.T) {
-	t.Skip("known fault: guardNodeCapacity passes where no node is known, before it looks for the Revert")
 	o, p := member()
 	o.Nodes = nil
 	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
@@ -110,7 +113,6 @@ func TestRevertHoldsWithoutKnownNodes(t *testing.T) {
 }
 
 func TestInfeasibleLimitIsNotTriedAgain(t *testing.T) {
-	t.Skip("known fault: wasInfeasible compares requests only, and a trimmed change grows the limit alone")
 	o, p := member()
 	o.Nodes[0].Free.Memory = 0
 	reverted(o, o.Size.With(model.Memory, 768<<20, 0))
@@ -120,17 +122,15 @@ func TestInfeasibleLimitIsNotTriedAgain(t *testing.T) {
 }
 
 func TestDryRunOfRevertRemembersNothing(t *testing.T) {
-	t.Skip("known fault: wasInfeasible does not ask whether the Revert was carried out")
 	o, p := member()
-	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
-	o.Last.DryRun = true
+	killed(o, 0, o.Size.Limits.Memory)
+	o.Remember(model.Decided{Decision: model.Revert, DryRun: true, From: o.Size.With(model.Memory, 768<<20, 512<<20), To: o.Size, At: o.Now})
 	if plan := Decide(o, p); plan.Decision != model.Up {
 		t.Errorf("%s: %s", plan.Decision, plan.Reason)
 	}
 }
 
 func TestHoldAfterRevertKnowsItsEnd(t *testing.T) {
-	t.Skip("known fault: wasInfeasible knows the end of its hour and does not say it, so nobody looks again then")
 	o, p := member()
 	reverted(o, o.Size.With(model.Memory, 768<<20, 512<<20))
 	if plan := Decide(o, p); plan.Recheck != time.Hour {
@@ -139,7 +139,6 @@ func TestHoldAfterRevertKnowsItsEnd(t *testing.T) {
 }
 
 func TestInfeasibleSizeIsRevertedAfterAnotherRecord(t *testing.T) {
-	t.Skip("known fault: revert asks the newest record, and a hold in between hides that the size is ours")
 	o, p := member()
 	before := o.Size
 	p.Max.Memory = 768 << 20
@@ -149,9 +148,7 @@ func TestInfeasibleSizeIsRevertedAfterAnotherRecord(t *testing.T) {
 	uses(&o.Pods[1], 49, 300<<20, 300<<20) // what other resource is held for long enough to be told
 	o.Nodes[0].Free.CPU = 0
 	o.Now, o.Pods[0].Ready = o.Now.Add(2*time.Minute), true
-	for i := range o.Pods {
-		o.Pods[i].Actual = o.Size
-	}
+	settle(o)
 	plan = Decide(o, p)
 	carryOut(o, &plan)
 	o.Pods[2].Actual, o.Pods[2].Pending, o.Pods[2].Says = before, "Infeasible", "not supported"
@@ -160,15 +157,32 @@ func TestInfeasibleSizeIsRevertedAfterAnotherRecord(t *testing.T) {
 	}
 }
 
+func TestRevertThatWasOnlyWrittenDownIsCarriedOut(t *testing.T) {
+	t.Skip("known fault: after a death between record and size the newest carried out is the Revert, and revert asks for the Up")
+	o, p := member()
+	kept := o.Size
+	o.Size = o.Size.With(model.Memory, 768<<20, 512<<20)
+	settle(o)
+	o.Pods[2].Actual, o.Pods[2].Pending, o.Pods[2].Says = kept, "Infeasible", "not supported"
+	o.Remember(model.Decided{Decision: model.Up, From: kept, To: o.Size, At: start.Add(-time.Minute)})
+	plan := Decide(o, p)
+	if plan.Decision != model.Revert {
+		t.Fatalf("%s: %s", plan.Decision, plan.Reason)
+	}
+	o.Remember(plan.Decided(o.Now)) // and here the scaler dies
+	if again := Decide(o, p); again.Decision != model.Revert {
+		t.Errorf("%s: %s", again.Decision, again.Reason)
+	}
+}
+
 func TestRestartThatGoesOnIsNotDecidedAgain(t *testing.T) {
-	t.Skip("known fault: nothing that Decide sees says that a restart goes on, so each look before the first pod leaves is another one")
 	o, p := member()
 	o.Pods[0].GoMemLimit = units.GoMemLimit(256 << 20)
 	plan := Decide(o, p)
 	if plan.Decision != model.Restart {
 		t.Fatalf("%s: %s", plan.Decision, plan.Reason)
 	}
-	o.Last = model.Decided{Decision: plan.Decision, From: plan.From, To: plan.To, At: o.Now}
+	o.Remember(plan.Decided(o.Now))
 	o.Moves = append(o.Moves, o.Now)
 	o.Now = o.Now.Add(time.Second) // restartedAt is written, and the pods are still there
 	if again := Decide(o, p); acts(&again) {
@@ -176,18 +190,30 @@ func TestRestartThatGoesOnIsNotDecidedAgain(t *testing.T) {
 	}
 }
 
+func TestHoldIsNotToldAnewForOneGrain(t *testing.T) {
+	t.Skip("known fault: alike takes one grain of a small CPU request for another size, so that a hold is told at every reading")
+	o, p := member()
+	p.Up = model.Off
+	uses(&o.Pods[0], 41, 200<<20, 200<<20) // to 70m
+	plan := Decide(o, p)
+	carryOut(o, &plan)
+	o.Pods[0].Usage = nil
+	uses(&o.Pods[0], 43, 200<<20, 200<<20) // to 80m
+	if again := Decide(o, p); plan.Decision != model.Hold || again.Decision != model.Hold || again.Record {
+		t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&again), again.Record)
+	}
+}
+
 func TestHoldAtTheBoundIsToldWithWhatWasWanted(t *testing.T) {
-	t.Skip("known fault: guardBounds has trimmed the wanted size away when it holds, and a hold that wants nothing is no news")
 	o, p := member()
 	p.Max.Memory = 512 << 20
 	killed(o, 0, 512<<20)
-	if plan := Decide(o, p); plan.Decision != model.Hold || !plan.Record || plan.To.Limits.Memory != 768<<20 {
-		t.Errorf("%s to %s, news %t: %s", plan.Decision, words(plan.To), plan.Record, plan.Reason)
+	if plan := Decide(o, p); plan.Decision != model.Hold || !plan.Record || plan.Wants.Limits.Memory != 768<<20 {
+		t.Errorf("%s to %s, news %t: %s", plan.Decision, words(plan.Wants), plan.Record, plan.Reason)
 	}
 }
 
 func TestUrgencyOfMemoryIsNotThatOfCPU(t *testing.T) {
-	t.Skip("known fault: urgency is that of the whole change, also when bounds leave nothing of the urgent part")
 	o, p := member()
 	p.Max.Memory = 512 << 20
 	killed(o, 0, 512<<20)
@@ -199,7 +225,6 @@ func TestUrgencyOfMemoryIsNotThatOfCPU(t *testing.T) {
 }
 
 func TestGrowthReachesTheLowerBound(t *testing.T) {
-	t.Skip("known fault: trim caps min by what is wanted, so that it never raises anything")
 	o, p := member()
 	p.Min.Memory = 2 << 30
 	killed(o, 0, 512<<20)
@@ -209,7 +234,6 @@ func TestGrowthReachesTheLowerBound(t *testing.T) {
 }
 
 func TestUpperBoundHoldsAlsoBelowTheLowerOneOfAnotherLayer(t *testing.T) {
-	t.Skip("known fault: trim looks at min with what is wanted instead of what max has left of it")
 	o, p := member()
 	p.Min.Memory, p.Max.Memory = 2<<30, 600<<20
 	killed(o, 0, 512<<20)
@@ -219,10 +243,9 @@ func TestUpperBoundHoldsAlsoBelowTheLowerOneOfAnotherLayer(t *testing.T) {
 }
 
 func TestLimitAboveEveryNodeDoesNotKeepCPUFromGrowing(t *testing.T) {
-	t.Skip("known fault: fitsSomewhere also asks about the resource that does not grow")
 	o, p := member()
 	o.Size.Limits.Memory = 64 << 30
-	resize(o, o.Size)
+	settle(o)
 	uses(&o.Pods[0], 49, 200<<20, 200<<20)
 	if plan := Decide(o, p); plan.Decision != model.Up {
 		t.Errorf("%s: %s", plan.Decision, plan.Reason)
@@ -230,7 +253,6 @@ func TestLimitAboveEveryNodeDoesNotKeepCPUFromGrowing(t *testing.T) {
 }
 
 func TestKillOnClosedNodeIsFollowedInPlace(t *testing.T) {
-	t.Skip("known fault: fitsSomewhere holds also what is urgent and has room where it is")
 	o, p := member()
 	o.Nodes[0].Closed = true // cordoned for maintenance, like all others that are large enough
 	killed(o, 0, 512<<20)
@@ -240,7 +262,6 @@ func TestKillOnClosedNodeIsFollowedInPlace(t *testing.T) {
 }
 
 func TestTrimmedRequestIsNotBelowTheDecidedOne(t *testing.T) {
-	t.Skip("known fault: fit trims to what the pod has, which may be less than what is decided")
 	o, p := member()
 	o.Size = o.Size.With(model.Memory, 768<<20, 512<<20)
 	o.Nodes[0].Free.Memory = 0
@@ -252,7 +273,6 @@ func TestTrimmedRequestIsNotBelowTheDecidedOne(t *testing.T) {
 }
 
 func TestPodsOfOneNodeShareItsRoom(t *testing.T) {
-	t.Skip("known fault: fit gives each pod all of the node's room")
 	o, p := member()
 	o.Nodes[0].Free.CPU = 40
 	uses(&o.Pods[0], 49, 200<<20, 200<<20) // 32m more, for each of three pods
@@ -262,7 +282,6 @@ func TestPodsOfOneNodeShareItsRoom(t *testing.T) {
 }
 
 func TestRowOfKillsGoesOnFromTheFirstKillAtALimit(t *testing.T) {
-	t.Skip("known fault: escalations measures the time since the older limit from the newest kill, so that one more kill makes less of it")
 	o, p := member()
 	for _, k := range []struct {
 		ago   time.Duration
@@ -278,10 +297,9 @@ func TestRowOfKillsGoesOnFromTheFirstKillAtALimit(t *testing.T) {
 }
 
 func TestGrowthNeverMakesAPodGuaranteed(t *testing.T) {
-	t.Skip("known fault: With raises the request to the limit where what is proven is above it, and the pod cannot change its QoS class")
 	o, p := member()
 	o.Size.Limits.CPU = o.Size.Requests.CPU
-	resize(o, o.Size)
+	settle(o)
 	p.Max.Memory = 700 << 20
 	killed(o, 0, 512<<20)
 	uses(&o.Pods[1], 10, 900<<20, 900<<20) // it has a larger limit from before
@@ -291,10 +309,9 @@ func TestGrowthNeverMakesAPodGuaranteed(t *testing.T) {
 }
 
 func TestContainerWithoutAmountsIsNotGivenAny(t *testing.T) {
-	t.Skip("known fault: OOM does not ask whether memory has a request or a limit, and the pod cannot change its QoS class")
 	o, p := member()
 	o.Size = model.Size{}
-	resize(o, o.Size)
+	settle(o)
 	killed(o, 0, 0)
 	uses(&o.Pods[1], 10, 900<<20, 900<<20)
 	if plan := Decide(o, p); plan.Decision != model.Stay {
@@ -303,7 +320,6 @@ func TestContainerWithoutAmountsIsNotGivenAny(t *testing.T) {
 }
 
 func TestReasonSaysThatTheStepWasTrimmed(t *testing.T) {
-	t.Skip("known fault: the estimator caps the step itself, so that guardStep never says it and the reason names a target that is not reached")
 	o, p := member()
 	uses(&o.Pods[0], 500, 200<<20, 200<<20)
 	plan := Decide(o, p)
@@ -316,7 +332,6 @@ func TestReasonSaysThatTheStepWasTrimmed(t *testing.T) {
 }
 
 func TestReasonIsOnlyAboutWhatChanges(t *testing.T) {
-	t.Skip("known fault: the reason keeps what was proposed for a resource that a guard has taken out")
 	o, p := member()
 	p.Max.Memory = 512 << 20
 	uses(&o.Pods[0], 49, 500<<20, 500<<20)
@@ -326,7 +341,6 @@ func TestReasonIsOnlyAboutWhatChanges(t *testing.T) {
 }
 
 func TestBudgetSaysWhenThereIsRoomAgain(t *testing.T) {
-	t.Skip("known fault: with more moves than the budget allows, it holds until the first of them is over, and then again")
 	o, p := member()
 	o.Pods[0].GoMemLimit = units.GoMemLimit(256 << 20)
 	for ago := range 8 {
@@ -340,7 +354,6 @@ func TestBudgetSaysWhenThereIsRoomAgain(t *testing.T) {
 }
 
 func TestHeldGrowthDoesNotKeepARestartFromHelping(t *testing.T) {
-	t.Skip("known fault: restart is only drafted when nothing wants to grow, also when that cannot be")
 	o, p := member()
 	p.Max.CPU = 50
 	o.Pods[0].GoMemLimit = units.GoMemLimit(256 << 20) // with it, the collector needs the CPU
@@ -351,7 +364,6 @@ func TestHeldGrowthDoesNotKeepARestartFromHelping(t *testing.T) {
 }
 
 func TestResizeThatTheKubeletHasNotDoneYetIsUnderWay(t *testing.T) {
-	t.Skip("known fault: guardUnderWay does not ask what the container has, only what its pod asks for")
 	o, p := member()
 	uses(&o.Pods[0], 49, 300<<20, 300<<20)
 	o.Pods[1].Actual.Requests.CPU = 20

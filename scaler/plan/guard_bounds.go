@@ -6,37 +6,25 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// guardBounds trims to the policy's bounds. It never turns a step up into a step down.
+// guardBounds brings the size between the policy's bounds; max is the stronger one. It never turns a step up into a step down, and holds what it
+// leaves nothing of.
 func guardBounds(d *draft) model.Verdict {
 	if d.decision != model.Up && d.decision != model.Down {
 		return passed
 	}
-	var v model.Verdict
-	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		d.trim(r, &v)
+	from, wanted, which := d.o.Size.Steered(d.resource), d.value, ""
+	if least := d.p.Min.Of(d.resource); d.value < least {
+		d.value, which = least, "min"
 	}
-	if d.to == d.o.Size {
-		v.Held = true
+	if most := d.p.Max.Of(d.resource); most > 0 && d.value > most {
+		d.value, which = most, "max"
 	}
-	return v
-}
-
-func (d *draft) trim(r model.Resource, v *model.Verdict) {
-	from, to := d.o.Size.Steered(r), d.to.Steered(r)
-	bounded, which := to, ""
-	if most := d.p.Max.Of(r); most > 0 && to > most {
-		bounded, which = max(most, min(from, to)), "max"
+	if d.decision == model.Up {
+		d.value = max(d.value, from)
 	}
-	if least := d.p.Min.Of(r); to < least {
-		bounded, which = min(least, max(from, to)), "min"
+	if d.value == wanted {
+		return passed
 	}
-	if bounded == to {
-		return
-	}
-	v.Says = joined(v.Says, fmt.Sprintf("%s wants %s and bounds.%s allows %s", r, model.Short(r, to), which, model.Short(r, bounded)))
-	if bounded == from { // its own part of the change is gone; a request may have come with it
-		d.to = d.to.Keep(r, d.o.Size)
-		return
-	}
-	d.to = d.to.With(r, bounded, d.to.Requests.Of(r))
+	return model.Verdict{Held: d.value == from, Says: fmt.Sprintf("%s wants %s, and bounds.%s leaves %s",
+		d.resource, model.Short(d.resource, wanted), which, model.Short(d.resource, d.value))}
 }

@@ -19,7 +19,7 @@ func guardCooldown(d *draft) model.Verdict {
 	}
 	since := d.o.Grown
 	if d.decision == model.Restart {
-		since = latest(since, d.o.Shrunk, lastKill(d.o), lastRestart(d.o))
+		since = latest(since, d.o.Shrunk, lastKill(d.o), d.o.Restarted)
 	}
 	if end := since.Add(wait); !since.IsZero() && d.o.Now.Before(end) {
 		return model.Verdict{Held: true, Says: why, Until: end}
@@ -30,14 +30,6 @@ func guardCooldown(d *draft) model.Verdict {
 func lastKill(o *model.Observed) time.Time {
 	if n := len(o.Kills); n > 0 {
 		return o.Kills[n-1].At
-	}
-	return time.Time{}
-}
-
-// lastRestart: pods that are being replaced are in debt until the last of them is gone.
-func lastRestart(o *model.Observed) time.Time {
-	if o.Last.Decision == model.Restart && !o.Last.DryRun {
-		return o.Last.At
 	}
 	return time.Time{}
 }

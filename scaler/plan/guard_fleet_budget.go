@@ -12,20 +12,18 @@ func guardFleetBudget(d *draft) model.Verdict {
 	if d.decision != model.Restart {
 		return passed
 	}
-	used, first := 0, time.Time{}
+	var recent []time.Time
 	for _, at := range d.o.Moves {
-		if d.o.Now.Sub(at) >= d.p.FleetWithin {
-			continue
-		}
-		if used++; first.IsZero() {
-			first = at
+		if d.o.Now.Sub(at) < d.p.FleetWithin {
+			recent = append(recent, at)
 		}
 	}
-	if used < d.p.FleetMoves {
+	if len(recent) < d.p.FleetMoves {
 		return passed
 	}
-	return model.Verdict{
-		Held: true, Until: first.Add(d.p.FleetWithin),
-		Says: fmt.Sprintf("the fleet has had its %d disruptive moves within %s", used, d.p.FleetWithin),
+	v := hold(fmt.Sprintf("the fleet has had its %d disruptive moves within %s", d.p.FleetMoves, d.p.FleetWithin))
+	if d.p.FleetMoves > 0 { // there is room again when so many are over that fewer are left
+		v.Until = recent[len(recent)-d.p.FleetMoves].Add(d.p.FleetWithin)
 	}
+	return v
 }

@@ -2,70 +2,87 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// guardNodeCapacity holds what fits no node, or not the node of a pod that cannot move, and trims a memory request that the pod's node has no
-// room for: the limit still grows, and a kill averted is worth more than a reservation.
+// guardNodeCapacity trims what is more than the nodes of the pods have, and holds what is left of nothing. A memory request that a node has no room
+// for stays: the limit still grows, and a kill averted is worth more than a reservation.
 func guardNodeCapacity(d *draft) model.Verdict {
-	if d.decision != model.Up || len(d.o.Nodes) == 0 {
+	if d.decision != model.Up {
 		return passed
 	}
-	if again, says := d.wasInfeasible(); again {
-		return hold(says)
+	if says, end := d.wasInfeasible(); says != "" {
+		return model.Verdict{Held: true, Says: says, Until: end}
 	}
 	var v model.Verdict
+	placed := false
 	for i := range d.o.Pods {
 		pod := &d.o.Pods[i]
-		if pod.Terminating || pod.Node == "" {
+		node := nodeOf(d.o.Nodes, pod.Node)
+		if pod.Terminating || node == nil {
 			continue
 		}
-		for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-			if says := d.fit(pod, r, &v); says != "" {
-				return hold(says)
-			}
+		placed = true
+		if d.fit(pod, node, &v); v.Held {
+			return v
 		}
 	}
-	if !fitsSomewhere(d.o.Nodes, d.to) {
-		return hold(fmt.Sprintf("no node has room for %s of memory and %s of CPU", model.Short(model.Memory, d.to.Steered(model.Memory)), model.Short(model.CPU, d.to.Requests.CPU)))
+	if most := largestOf(d.o.Nodes, d.resource); !placed && len(d.o.Nodes) > 0 && d.value > most {
+		return hold(fmt.Sprintf("no node has room for %s of %s", model.Short(d.resource, d.value), d.resource))
 	}
 	return v
 }
 
-// wasInfeasible: the same was tried, and the kubelet refused it.
-func (d *draft) wasInfeasible() (bool, string) {
-	last := &d.o.Last
-	if last.Decision != model.Revert || d.o.Now.Sub(last.At) >= sameAgain {
-		return false, ""
+// wasInfeasible: as much was tried within the last hour, and taken back.
+func (d *draft) wasInfeasible() (says string, end time.Time) {
+	tried, next := &d.o.Reverted, d.size(d.o.Size)
+	if tried.At.IsZero() || d.o.Now.Sub(tried.At) >= sameAgain {
+		return "", time.Time{}
 	}
-	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		if tried := last.From.Requests.Of(r); d.to.Requests.Of(r) >= tried && tried > last.To.Requests.Of(r) {
-			return true, fmt.Sprintf("%s of %s was tried at %s and is infeasible", model.Short(r, tried), r, last.At.UTC().Format("15:04"))
+	for _, amount := range [...]func(model.Size) int64{
+		func(s model.Size) int64 { return s.Requests.Of(d.resource) },
+		func(s model.Size) int64 { return s.Steered(d.resource) },
+	} {
+		if was := amount(tried.From); amount(next) >= was && was > amount(tried.To) {
+			return fmt.Sprintf("%s of %s was tried at %s and is infeasible", model.Short(d.resource, was), d.resource, tried.At.UTC().Format("15:04")), tried.At.Add(sameAgain)
 		}
 	}
-	return false, ""
+	return "", time.Time{}
 }
 
-// fit looks whether the pod's own node has room; why not, if it has not.
-func (d *draft) fit(pod *model.Pod, r model.Resource, v *model.Verdict) string {
-	node := nodeOf(d.o.Nodes, pod.Node)
-	if node == nil {
-		return ""
+// fit trims the draft to the pod's own node, and holds it if that leaves nothing.
+func (d *draft) fit(pod *model.Pod, node *model.Node, v *model.Verdict) {
+	from := d.o.Size.Steered(d.resource)
+	if all := node.Allocatable.Of(d.resource) / grain(d.resource) * grain(d.resource); d.value > all {
+		if all <= from {
+			*v = hold(fmt.Sprintf("%s of %s is more than %s has (%s)", model.Short(d.resource, d.value), d.resource, node.Name, model.Short(d.resource, all)))
+			return
+		}
+		v.Says = joined(v.Says, fmt.Sprintf("trimmed from %s to all that %s has", model.Short(d.resource, d.value), node.Name))
+		d.value = all
 	}
-	have, want := pod.Size.Requests.Of(r), d.to.Requests.Of(r)
-	switch room := have + max(node.Free.Of(r), 0); {
-	case d.to.Steered(r) > d.o.Size.Steered(r) && d.to.Steered(r) > node.Allocatable.Of(r):
-		return fmt.Sprintf("%s of %s is more than %s has (%s)", model.Short(r, d.to.Steered(r)), r, node.Name, model.Short(r, node.Allocatable.Of(r)))
+	have, want := pod.Size.Requests.Of(d.resource), d.size(d.o.Size).Requests.Of(d.resource)
+	room := have + max(node.Free.Of(d.resource), 0)/d.lodgers(node.Name)
+	switch {
 	case want <= room || want <= have:
-		return ""
-	case r == model.Memory && d.to.Limits.Memory > d.to.Requests.Memory:
-		d.to.Requests.Memory = max(have, room/memoryGrain*memoryGrain)
-		v.Says = fmt.Sprintf("the request stays at %s: %s has no room for more; the limit grows all the same", model.Short(r, d.to.Requests.Memory), node.Name)
-		return ""
+	case d.resource == model.Memory && d.o.Size.Limits.Memory > d.o.Size.Requests.Memory:
+		d.most = max(d.o.Size.Requests.Memory, room/memoryGrain*memoryGrain)
+		v.Says = joined(v.Says, fmt.Sprintf("the request stays at %s, for %s has no room for more; the limit grows all the same", model.Short(d.resource, d.most), node.Name))
 	default:
-		return fmt.Sprintf("%s has no room for %s of %s on %s", node.Name, model.Short(r, want), r, pod.Name)
+		*v = hold(fmt.Sprintf("%s has no room for %s of %s on %s", node.Name, model.Short(d.resource, want), d.resource, pod.Name))
 	}
+}
+
+// lodgers counts the component's pods on a node: what is free there is for all of them.
+func (d *draft) lodgers(node string) (n int64) {
+	for i := range d.o.Pods {
+		if pod := &d.o.Pods[i]; pod.Node == node && !pod.Terminating {
+			n++
+		}
+	}
+	return max(n, 1)
 }
 
 func nodeOf(nodes []model.Node, name string) *model.Node {
@@ -77,13 +94,12 @@ func nodeOf(nodes []model.Node, name string) *model.Node {
 	return nil
 }
 
-// fitsSomewhere: a pod of the size could be placed again, were its node lost.
-func fitsSomewhere(nodes []model.Node, size model.Size) bool {
+// largestOf is the most of a resource that an open node has.
+func largestOf(nodes []model.Node, r model.Resource) (most int64) {
 	for i := range nodes {
-		n := &nodes[i]
-		if !n.Closed && size.Steered(model.Memory) <= n.Allocatable.Memory && size.Requests.CPU <= n.Allocatable.CPU {
-			return true
+		if !nodes[i].Closed {
+			most = max(most, nodes[i].Allocatable.Of(r))
 		}
 	}
-	return false
+	return most
 }

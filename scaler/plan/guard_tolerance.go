@@ -8,14 +8,9 @@ import (
 
 // guardTolerance: a small change is not worth it, unless something dies without.
 func guardTolerance(d *draft) model.Verdict {
-	if d.urgent || d.decision == model.Restart {
+	from := d.o.Size.Steered(d.resource)
+	if d.urgent || d.decision == model.Restart || max(d.value-from, from-d.value)*100 >= from*d.p.Tolerance {
 		return passed
 	}
-	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		from, to := d.o.Size.Steered(r), d.to.Steered(r)
-		if delta := max(to-from, from-to); delta*100 >= from*d.p.Tolerance && delta > 0 {
-			return passed
-		}
-	}
-	return hold(fmt.Sprintf("the change is less than %d%%", d.p.Tolerance))
+	return hold(fmt.Sprintf("the change of %s is less than %d%%", d.resource, d.p.Tolerance))
 }

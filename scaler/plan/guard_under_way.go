@@ -16,7 +16,7 @@ func guardUnderWay(d *draft) model.Verdict {
 		switch {
 		case pod.Pending != "":
 			return hold(fmt.Sprintf("the resize of %s is %s: %s", pod.Name, pod.Pending, pod.Says))
-		case pod.Terminating, pod.Size == d.o.Size:
+		case pod.Terminating, pod.Size == d.o.Size && pod.Actual == d.o.Size:
 		default:
 			return hold(fmt.Sprintf("%s has not got its present size yet", pod.Name))
 		}

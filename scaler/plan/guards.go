@@ -29,7 +29,7 @@ func (d *draft) pass() []model.Verdict {
 	said := make([]model.Verdict, 0, len(guards))
 	for _, g := range guards {
 		v := g.judge(d)
-		v.Guard = g.name
+		v.Guard, v.Resource = g.name, d.resource
 		said = append(said, v)
 		if v.Held {
 			break

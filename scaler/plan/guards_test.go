@@ -34,7 +34,7 @@ func checkFirstHoldWins(t *testing.T, o *model.Observed, p *model.Policy, in []c
 	t.Helper()
 	for _, c := range in {
 		plan := Decide(o, p)
-		held := plan.Held()
+		held := plan.Held
 		if plan.Decision != model.Hold || held == nil || held.Guard != c.guard || plan.Reason != held.Says || held.Says == "" {
 			t.Fatalf("with all reasons of the guards from %s on: %s by %+v: %s", c.guard, plan.Decision, held, plan.Reason)
 		}

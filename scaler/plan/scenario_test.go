@@ -260,6 +260,9 @@ func describe(p *model.Plan) string {
 	if p.To != p.From {
 		fmt.Fprintf(&out, "size %s -> %s\n", words(p.From), words(p.To))
 	}
+	if p.Wants != p.To {
+		fmt.Fprintf(&out, "wants %s\n", words(p.Wants))
+	}
 	for _, v := range p.Verdicts {
 		switch {
 		case !v.Held && v.Says != "":

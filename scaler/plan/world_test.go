@@ -103,10 +103,7 @@ func (w *world) kubelet() {
 // carryOut is the controller, and everybody after it: what is news is written down, and what is meant to be done is done.
 func carryOut(o *model.Observed, p *model.Plan) {
 	if p.Record {
-		o.Last = model.Decided{Decision: p.Decision, DryRun: p.DryRun, From: p.From, To: p.To, At: o.Now}
-		if held := p.Held(); held != nil {
-			o.Last.Guard = held.Guard
-		}
+		o.Remember(p.Decided(o.Now))
 	}
 	if p.DryRun {
 		return

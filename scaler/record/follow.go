@@ -114,8 +114,8 @@ func (f *follower) missing() string {
 func (f *follower) outcome() {
 	kills := f.kills()
 	if kills > 0 && f.spec.Decision == v1alpha1.DecisionUp {
-		f.status.Phase, f.status.Message = v1alpha1.PhaseEscalated, "it was not enough: killed again at this size"
 		f.say(early, kills)
+		f.status.Phase, f.status.Message = v1alpha1.PhaseEscalated, "it was not enough: killed again at this size"
 		return
 	}
 	effect := f.status.EffectiveAt.Time
@@ -139,11 +139,15 @@ func (f *follower) looked(check string) bool {
 	return slices.ContainsFunc(f.status.Outcomes, func(o v1alpha1.Outcome) bool { return o.Check == check })
 }
 
-// kills at the decided size since it took effect.
+// kills at the decided limit since it took effect; their times are in whole seconds. Those at another limit say nothing about this decision, and
+// no kill does about CPU.
 func (f *follower) kills() (n int32) {
-	limit := plan.SizeOf(f.spec.To).Steered(model.Memory)
+	limit := plan.SizeOf(f.spec.To).Limits.Memory
+	if limit == plan.SizeOf(f.spec.From).Limits.Memory {
+		return 0
+	}
 	for _, k := range f.o.Kills {
-		if k.At.After(f.status.EffectiveAt.Time) && k.Limit >= limit {
+		if !k.At.Before(f.status.EffectiveAt.Truncate(time.Second)) && k.Limit == limit {
 			n++
 		}
 	}

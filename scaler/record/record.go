@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,7 +32,7 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 		Spec: v1alpha1.ScalingRecordSpec{
 			Scaler: cs.Name, Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p),
 			SeenAt: metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
-			From: plan.InAPI(p.From), To: plan.InAPI(p.To),
+			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
 			Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
 		},
 	}
@@ -42,8 +43,19 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 	return r
 }
 
+// outcomeSize is the size that was decided; for a hold the one that was wanted.
+func outcomeSize(p *model.Plan) model.Size {
+	if p.Decision == model.Hold {
+		return p.Wants
+	}
+	return p.To
+}
+
 // label is the component's name as far as a label takes it.
-func label(component string) string { return component[:min(len(component), 63)] }
+func label(component string) string { return cut(component, 63) }
+
+// cut leaves a name that ends as names have to.
+func cut(name string, most int) string { return strings.TrimRight(name[:min(len(name), most)], "-.") }
 
 // name is short, and different for what is decided at different times: holds and dry runs are repeated by the hour.
 func name(scaler string, o *model.Observed, p *model.Plan) string {
@@ -51,12 +63,15 @@ func name(scaler string, o *model.Observed, p *model.Plan) string {
 	if p.Decision == model.Hold || p.DryRun {
 		repeat = o.Now.Truncate(time.Hour)
 	}
-	said := fmt.Sprint(o.Component, p.Decision, p.DryRun, p.From, p.To, signal(p).Unix(), repeat.Unix(), o.Grown.Unix())
-	if p.Decision == model.Restart {
+	said := fmt.Sprint(o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), signal(p).Unix(), repeat.Unix(), o.Grown.Unix())
+	switch {
+	case p.Decision == model.Restart:
 		said += fmt.Sprint(o.Now.Unix())
+	case p.Decision == model.Hold && p.Held != nil:
+		said += p.Held.Guard
 	}
 	sum := sha256.Sum256([]byte(said))
-	return fmt.Sprintf("%s-%s-%s", scaler, hex.EncodeToString(sum[:5]), o.Component[:min(len(o.Component), 40)])
+	return fmt.Sprintf("%s-%s-%s", scaler, hex.EncodeToString(sum[:5]), cut(o.Component, 40))
 }
 
 // signal is when the newest thing happened that the decision rests on.
@@ -107,7 +122,7 @@ func proposals(p *model.Plan) (all []v1alpha1.Proposal) {
 
 func verdicts(p *model.Plan) (all []v1alpha1.GuardVerdict) {
 	for _, v := range p.Verdicts {
-		one := v1alpha1.GuardVerdict{Guard: v.Guard, Held: v.Held, Says: v.Says}
+		one := v1alpha1.GuardVerdict{Guard: v.Guard, Resource: string(v.Resource), Held: v.Held, Says: v.Says}
 		if !v.Until.IsZero() {
 			until := metav1.NewTime(v.Until)
 			one.Until = &until

@@ -119,6 +119,7 @@ func TestAnotherDecisionHasAnotherName(t *testing.T) {
 	}
 	held := func(o *model.Observed, p *model.Plan) {
 		p.Decision, p.Verdicts = model.Hold, []model.Verdict{{Guard: "pause", Held: true, Says: "paused"}}
+		p.Held = &p.Verdicts[0]
 	}
 	usual := name(func(*model.Observed, *model.Plan) {})
 	for what, change := range map[string]func(*model.Observed, *model.Plan){

@@ -87,38 +87,53 @@ func (b *bencher) reaction(ctx context.Context) ([]bench.Row, error) {
 // manyKills: growth by a tenth only, and none by utilisation.
 const manyKills = `{defaults: {estimators: {oom: {factorsPercent: [110]}, utilization: {enabled: false}}}}`
 
+// react puts tenants through storms, one after the other, until enough kills of the component were mended.
 func (b *bencher) react(ctx context.Context, target load.Target) (seconds []float64, err error) {
-	t, err := b.make(ctx, "reaction", manyKills)
-	if err != nil {
-		return nil, err
+	for tried := 1; len(seconds) < b.o.kills; tried++ {
+		t, err := b.make(ctx, fmt.Sprintf("reaction-%d", tried), manyKills)
+		if err != nil {
+			return nil, err
+		}
+		some, err := t.react(ctx, target, b.o.kills-len(seconds))
+		if err != nil {
+			return nil, err
+		}
+		if len(some) == 0 {
+			return nil, fmt.Errorf("a storm has not killed %s at all", target)
+		}
+		seconds = append(seconds, some...)
+		fmt.Printf("%s: %d of %d kills mended: %.2f s\n", target, len(seconds), b.o.kills, some)
+		if err := t.remove(ctx); err != nil {
+			return nil, err
+		}
 	}
+	return seconds, nil
+}
+
+// react storms a tenant until so many kills were mended, or it survives.
+func (t *tenant) react(ctx context.Context, target load.Target, enough int) (seconds []float64, err error) {
 	w, end := t.watch(ctx, string(target))
 	if err := load.Fill(ctx, t.config, target, objects, bytes); err != nil {
 		return nil, err
 	}
-	stormy, calm := context.WithTimeout(ctx, 2*b.o.limit)
-	defer calm()
-	if _, err := load.Storm(stormy, t.config, target, clients); err != nil {
+	stormy, over := context.WithTimeout(ctx, t.b.o.limit)
+	defer over()
+	if _, err := load.Storm(stormy, t.config, target, 2*clients); err != nil {
 		return nil, err
 	}
-	for shown := -1; stormy.Err() == nil && recovered(w.seen()) < b.o.kills; {
-		if n := recovered(w.seen()); n != shown {
-			shown = n
-			fmt.Printf("%s: %d of %d kills\n", target, n, b.o.kills)
-		}
+	for last := time.Now(); stormy.Err() == nil && recovered(w.seen()) < enough && time.Since(last) < calm; {
 		time.Sleep(time.Second)
+		if all := w.seen(); len(all) > 0 {
+			last = all[len(all)-1].at
+		}
 	}
-	calm()
+	over()
 	for _, k := range end() {
 		if k.recovered > 0 {
 			seconds = append(seconds, k.recovered.Seconds())
 		}
 	}
-	fmt.Printf("%s: %.2f s\n", target, seconds)
-	if len(seconds) < b.o.kills {
-		return nil, fmt.Errorf("%s was killed and mended only %d times in %s of storm", target, len(seconds), 2*b.o.limit)
-	}
-	return seconds, t.remove(ctx)
+	return seconds, nil
 }
 
 func recovered(kills []kill) (n int) {
