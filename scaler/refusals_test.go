@@ -4,16 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/plan"
 )
 
 // contract is the page for users; its table of bad inputs is tested row by row.
@@ -79,15 +83,14 @@ func overlay(into, more map[string]any) {
 	}
 }
 
-// The examples of the page are taken as they are, and the one with everything holds the defaults of the policy.
-func examples(t *testing.T, w *world) {
-	page, err := os.ReadFile(contract)
+// inStep: what the page says of examples, defaults, guards and metrics is what there is.
+func inStep(t *testing.T, w *world) {
+	raw, err := os.ReadFile(contract)
 	must(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("the page has %d examples", len(blocks))
-	}
-	for _, block := range blocks {
+	page := string(raw)
+	var full v1alpha1.ClusterScaler
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page, -1) {
+		must(t, yaml.UnmarshalStrict([]byte(block[1]), &full))
 		o := &unstructured.Unstructured{}
 		must(t, yaml.Unmarshal([]byte(block[1]), &o.Object))
 		o.SetNamespace("default")
@@ -97,6 +100,50 @@ func examples(t *testing.T, w *world) {
 			continue
 		}
 		w.remove(t, o)
+	}
+	full.Spec.Defaults.Bounds = v1alpha1.Bounds{} // which have no defaults
+	said := plan.PolicyOf(&v1alpha1.ClusterScalerSpec{Defaults: full.Spec.Defaults}, "etcd")
+	if want := plan.Defaults(); !reflect.DeepEqual(said, want) {
+		t.Errorf("the example with everything does not show the defaults but\n%+v, want\n%+v", said, want)
+	}
+	guardsInStep(t, w, page)
+	metricsInStep(t, page)
+}
+
+// guardsInStep compares the page's guards with those that a record tells of.
+func guardsInStep(t *testing.T, w *world, page string) {
+	t.Helper()
+	_, table, _ := strings.Cut(page, "\n## Guards\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var said, asked []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(table, -1) {
+		said = append(said, row[1])
+	}
+	for _, g := range w.awaitRecord(t, "killed", "Up", 1).Spec.Guards {
+		asked = append(asked, g.Guard)
+	}
+	if !slices.Equal(said, asked) {
+		t.Errorf("the page tells of the guards\n%q, and a record of\n%q", said, asked)
+	}
+}
+
+// metricsInStep looks for the page's metrics in what the tests before have left.
+func metricsInStep(t *testing.T, page string) {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	must(t, err)
+	var said, there []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(metapilot_[a-z_]+)`").FindAllStringSubmatch(page, -1) {
+		said = append(said, row[1])
+	}
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "metapilot_") {
+			there = append(there, f.GetName())
+		}
+	}
+	slices.Sort(said)
+	if !slices.Equal(said, there) {
+		t.Errorf("the page tells of the metrics\n%q, and there are\n%q", said, there)
 	}
 }
 

@@ -119,6 +119,29 @@ func sizesAStatefulSet(t *testing.T, w *world) {
 	w.awaitInPlace(t, pod, "768Mi")
 }
 
+// The cache may have seen the pods' new size before the template's.
+func sizesOnceBehindALag(t *testing.T, w *world) {
+	small := size("50m", "96Mi", "512Mi")
+	d, pod := w.deploymentOf(t, "web-lag", small), w.podOfWorkload(t, "web-lag", small)
+	w.scalerOf(t, "plain-lag", named("", "web-lag"))
+	w.looks(t, pod, 2)
+	w.get(t, d)
+	goOn := w.lag.stand(d)
+	w.kill(t, pod)
+	w.awaitRecord(t, "plain-lag", "Up", 1)
+	for range 10 {
+		w.edit(t, pod, func() { pod.Labels["looked-at"] = time.Now().Format("150405.000") })
+		<-time.After(50 * time.Millisecond)
+	}
+	goOn()
+	w.looks(t, pod, 2)
+	if all := w.records(t, "plain-lag"); len(all) != 1 {
+		t.Errorf("one kill led to %d records:%s", len(all), words(all))
+	}
+	w.awaitTemplate(t, d, &d.Spec.Template, "768Mi")
+	w.awaitInPlace(t, pod, "768Mi")
+}
+
 func sizesAnyName(t *testing.T, w *world) {
 	name := strings.Repeat("a", 39) + "-" + strings.Repeat("b", 30)
 	small := size("50m", "96Mi", "512Mi")
@@ -191,7 +214,7 @@ func missingWorkload(t *testing.T, w *world) {
 		w.get(t, d)
 		grown[name] = limitOfTemplate(&d.Spec.Template)
 	}
-	if grown["first"] != grown["last"] {
+	if grown["first"] != "768Mi" || grown["last"] != "768Mi" {
 		t.Errorf("after a kill the other workload has %s if the missing one is named first, and %s if it is named last", grown["first"], grown["last"])
 	}
 }

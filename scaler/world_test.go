@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -48,29 +49,29 @@ type world struct {
 	stop          func()
 }
 
-// lag is a cache that has not seen yet what was written to some ClusterScalers.
+// lag is a cache that has not seen yet what was written to some objects.
 type lag struct {
 	client.Client
 	mu    sync.Mutex
-	still map[client.ObjectKey]*v1alpha1.ClusterScaler
+	still map[string]client.Object
 }
 
 func (l *lag) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if cs, ok := o.(*v1alpha1.ClusterScaler); ok && l.still[key] != nil {
-		l.still[key].DeepCopyInto(cs)
+	if still := l.still[fmt.Sprintf("%T %s", o, key)]; still != nil {
+		reflect.ValueOf(o).Elem().Set(reflect.ValueOf(still.DeepCopyObject()).Elem())
 		return nil
 	}
 	return l.Client.Get(ctx, key, o, options...)
 }
 
-// stand keeps the scaler's view of a ClusterScaler as it is now, until what it returns is called.
-func (l *lag) stand(cs *v1alpha1.ClusterScaler) (goOn func()) {
-	key := client.ObjectKeyFromObject(cs)
+// stand keeps the scaler's view of an object as it is now, until what it returns is called.
+func (l *lag) stand(o client.Object) (goOn func()) {
+	key := fmt.Sprintf("%T %s", o, client.ObjectKeyFromObject(o))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.still[key] = cs.DeepCopy()
+	l.still[key] = o.DeepCopyObject().(client.Object)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -90,7 +91,7 @@ func (w *world) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.lag = &lag{Client: m.GetClient(), still: map[client.ObjectKey]*v1alpha1.ClusterScaler{}}
+	w.lag = &lag{Client: m.GetClient(), still: map[string]client.Object{}}
 	r := &scaler.Reconciler{
 		Client: w.lag, Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
 		Sources: []source.Source{oom.Source{}, w.meter}, Budget: scaler.Budget{Moves: 5, Within: 10 * time.Minute}, Workers: 4,

@@ -54,10 +54,12 @@ func (f *fleet) carryOut(c *component, o *model.Observed, p *model.Plan) (dead b
 	if f.dies() {
 		return true
 	}
-	if p.Decision == model.Up {
+	switch p.Decision {
+	case model.Up:
 		c.told.Grown = f.now
-	} else if p.Decision == model.Revert {
+	case model.Revert:
 		c.told.Shrunk = f.now
+	default:
 	}
 	return false
 }

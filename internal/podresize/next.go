@@ -15,6 +15,7 @@ const (
 	Done     Step = ""
 	InPlace  Step = "InPlace"
 	Recreate Step = "Recreate" // whoever makes the pod again gives it its size
+	Settle   Step = "Settle"   // it has its size, which is to be remembered
 	Held     Step = "Held"     // it waits for something, or never comes
 )
 
@@ -41,7 +42,15 @@ func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (
 	case differs:
 		return resizable(pod, c, status, want)
 	}
+	if last := remembered(pod); !last.at.IsZero() && !last.settled && got(status, want) {
+		return Settle, ""
+	}
 	return pending(pod)
+}
+
+// got: a container runs, and the kubelet says that it has the size. Of a container that does not run it says so, too, and is wrong.
+func got(status *corev1.ContainerStatus, want corev1.ResourceRequirements) bool {
+	return status != nil && status.State.Running != nil && status.Resources != nil && same(*status.Resources, want)
 }
 
 // belowLimit is the last kill at a lower limit than is wanted.
@@ -59,7 +68,7 @@ func belowLimit(pod *corev1.Pod, container string, want corev1.ResourceRequireme
 // doubtful: the kill came with the last resize, and was not what the resize was made for.
 func doubtful(pod *corev1.Pod, kill *Kill) bool {
 	last := remembered(pod)
-	return !last.at.IsZero() && kill.Container != last.ended && kill.At.After(last.at.Add(-time.Second)) && !kill.At.After(last.at.Add(settling))
+	return !last.at.IsZero() && !last.settled && kill.Container != last.ended && kill.At.After(last.at.Add(-time.Second)) && !kill.At.After(last.at.Add(settling))
 }
 
 // resizable is how a pod gets a size that differs from its own.

@@ -5,6 +5,7 @@
 package podresize
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -12,13 +13,17 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Annotation on a pod tells of its last resize: the container that had ended last by then, when it was, and the memory limit before. It is written before the resize,
+// Annotation on a pod tells of its last resize: the container that had ended last by then, when it was, the memory limit before, and whether the
+// kubelet has said of a running container that it is done. It is written before the resize,
 // so that a kill is never taken for one at the new limit when it was at the old one.
 const Annotation = "metapilot.io/resized"
 
 // settling is how long after a resize a kill may still have been at the old limit: the kubelet took up to 0.7 s to tell the cgroup, and the
 // time of a kill is given in whole seconds.
 const settling = 2 * time.Second
+
+// settled ends the annotation of a resize that a running container has got.
+const settled = "settled"
 
 const oomKilled, backOff = "OOMKilled", "CrashLoopBackOff"
 
@@ -46,7 +51,8 @@ func Kills(pod *corev1.Pod, container string) (kills []Kill) {
 // limitAt is the memory limit that a container had when it ended.
 func limitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
 	last := remembered(pod)
-	if !last.at.IsZero() && !end.FinishedAt.After(last.at.Add(settling)) {
+	early := !last.settled && !end.FinishedAt.After(last.at.Add(settling))
+	if !last.at.IsZero() && (end.ContainerID == last.ended || early) {
 		return last.from
 	}
 	return limit(pod, container)
@@ -81,14 +87,15 @@ func Status(pod *corev1.Pod, container string) *corev1.ContainerStatus {
 
 // memory of the last resize.
 type memory struct {
-	ended string // id of the container that had ended last
-	at    time.Time
-	from  int64
+	ended   string // id of the container that had ended last
+	at      time.Time
+	from    int64
+	settled bool // a container ran with the new limit
 }
 
 func remembered(pod *corev1.Pod) (m memory) {
 	parts := strings.Split(pod.Annotations[Annotation], ";")
-	if len(parts) != 3 {
+	if len(parts) < 3 {
 		return memory{}
 	}
 	at, err := time.Parse(time.RFC3339Nano, parts[1])
@@ -96,7 +103,7 @@ func remembered(pod *corev1.Pod) (m memory) {
 	if err != nil || wrong != nil {
 		return memory{}
 	}
-	return memory{parts[0], at, from.Value()}
+	return memory{parts[0], at, from.Value(), slices.Contains(parts[3:], settled)}
 }
 
 // remember is the annotation's value for a resize now.

@@ -31,6 +31,12 @@ func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container str
 	return target.Generation, nil
 }
 
+// Remembered notes that a running container has the size: whatever is killed from now on is killed at the new limit.
+func Remembered(ctx context.Context, c client.Client, pod *corev1.Pod) error {
+	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
+	return annotate(ctx, c, pod, target, Annotation, pod.Annotations[Annotation]+";"+settled)
+}
+
 // annotate writes an annotation of the pod that was seen, not of one that has come in its place.
 func annotate(ctx context.Context, c client.Client, pod, target *corev1.Pod, key, value string) error {
 	note := map[string]any{"metadata": map[string]any{"uid": pod.UID, "annotations": map[string]any{key: value}}}

@@ -123,7 +123,7 @@ func podOf(p *corev1.Pod, component string) plan.Pod {
 // unsized is why a pod has not got its size; empty if it has.
 func unsized(p *corev1.Pod, tc *v1alpha1.TenantCluster, component string) string {
 	switch step, why := podresize.Next(p, component, plan.EffectiveSize(tc, component).Requirements()); step {
-	case podresize.Done:
+	case podresize.Done, podresize.Settle:
 		return ""
 	case podresize.InPlace:
 		return "gets it in place"

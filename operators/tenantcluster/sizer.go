@@ -79,6 +79,8 @@ func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev
 	switch step, why := podresize.Next(pod, component, want); step {
 	case podresize.Done:
 		s.resized.Delete(pod.UID)
+	case podresize.Settle:
+		return client.IgnoreNotFound(podresize.Remembered(ctx, s.Client, pod))
 	case podresize.InPlace:
 		if since, done := s.resized.Load(pod.UID); done && pod.Generation < since.(int64) {
 			return nil // the cache has not seen it yet

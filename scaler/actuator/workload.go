@@ -50,10 +50,14 @@ func (a Workload) Settle(ctx context.Context, container string, pods []*corev1.P
 	var members []rollout.Member
 	for _, pod := range pods {
 		step, _ := podresize.Next(pod, container, Requirements(size))
-		if step == podresize.InPlace {
-			_, err := podresize.Resize(ctx, a.Client, pod, container, Requirements(size), a.Clock.Now())
-			problem = errors.Join(problem, client.IgnoreNotFound(err))
+		var err error
+		switch step {
+		case podresize.InPlace:
+			_, err = podresize.Resize(ctx, a.Client, pod, container, Requirements(size), a.Clock.Now())
+		case podresize.Settle:
+			err = podresize.Remembered(ctx, a.Client, pod)
 		}
+		problem = errors.Join(problem, client.IgnoreNotFound(err))
 		members = append(members, member(pod, step == podresize.Recreate))
 	}
 	restart := rollout.Next(members).Restart

@@ -59,15 +59,14 @@ func TestContractOfEstimators(t *testing.T) {
 			"usage is unknown": {Now: now, Metrics: "no answer", Size: model.Size{Requests: model.Amounts{CPU: 1, Memory: 1}}},
 		} {
 			p := e.Propose(o, policy())
-			switch {
-			case p.Says == "":
-				t.Errorf("%s, %s: says nothing", e.Name, name)
-			case p.Resource != model.CPU && p.Resource != model.Memory:
-				t.Errorf("%s, %s: is about resource %q", e.Name, name, p.Resource)
-			case p.Value == 0 && (p.Urgent || p.Proven != 0 || !p.Signal.IsZero() || p.Pod != "" || p.Source != ""):
-				t.Errorf("%s, %s: abstains, and has evidence: %+v", e.Name, name, p)
-			case p.Value != 0 && (p.Value <= o.Size.Steered(p.Resource) || p.Signal.IsZero() || p.Pod == "" || p.Source == ""):
-				t.Errorf("%s, %s: proposes without reason: %+v", e.Name, name, p)
+			if p.Says == "" || p.Resource != model.CPU && p.Resource != model.Memory {
+				t.Errorf("%s, %s: does not say what about or why: %+v", e.Name, name, p)
+			}
+			if evidence := !p.Signal.IsZero() && p.Pod != "" && p.Source != ""; evidence != (p.Value > o.Size.Steered(p.Resource)) {
+				t.Errorf("%s, %s: proposes without evidence, or has some and abstains: %+v", e.Name, name, p)
+			}
+			if abstained := (model.Proposal{Estimator: p.Estimator, Resource: p.Resource, Says: p.Says}); p.Value == 0 && p != abstained {
+				t.Errorf("%s, %s: abstains, and has more to say: %+v", e.Name, name, p)
 			}
 		}
 	}

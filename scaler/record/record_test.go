@@ -48,36 +48,32 @@ func killed() (*model.Observed, *model.Plan) {
 }
 
 func TestRecordSaysAllThatTheDecisionRestedOn(t *testing.T) {
-	r := New(scaler(), func() *model.Observed { o, _ := killed(); return o }(), func() *model.Plan { _, p := killed(); return p }())
-	if r.Namespace != "fleet" || r.Labels["metapilot.io/scaler"] != "demo" || r.Labels["metapilot.io/component"] != "etcd" {
-		t.Errorf("it is in %s with labels %v", r.Namespace, r.Labels)
-	}
-	if len(r.OwnerReferences) != 1 || r.OwnerReferences[0].UID != "u-1" || r.OwnerReferences[0].Kind != "ClusterScaler" {
-		t.Errorf("it does not go with its ClusterScaler: %+v", r.OwnerReferences)
-	}
+	o, p := killed()
+	r := New(scaler(), o, p)
 	s := &r.Spec
-	if s.SignalAt == nil || !s.SignalAt.Equal(&metav1.MicroTime{Time: noon}) || s.DecidedAt.Sub(noon) != 500*time.Millisecond {
-		t.Errorf("the signal is told at %v and the decision at %v", s.SignalAt, s.DecidedAt)
-	}
-	if from, to := s.From.Limits.Memory.String(), s.To.Limits.Memory.String(); from != "512Mi" || to != "768Mi" || s.To.Requests.CPU.String() != "50m" {
-		t.Errorf("it goes from %s to %s", from, to)
-	}
-	var says []string
+	var evidence, proposals, guards []string
 	for _, e := range s.Evidence {
-		says = append(says, strings.TrimSpace(e.Source+" "+e.Pod+" "+e.Says))
+		evidence = append(evidence, strings.TrimSpace(e.Source+" "+e.Pod+" "+e.Says))
 	}
-	want := "oom etcd-0 killed at a memory limit of 512Mi; utilization etcd-0 uses 40m of CPU and 480Mi of memory (2 samples)"
-	if got := strings.Join(says, "; "); got != want {
-		t.Errorf("the evidence is\n%s, want\n%s", got, want)
+	for _, p := range s.Proposals {
+		proposals = append(proposals, fmt.Sprintf("%s %s %s", p.Estimator, p.Value, p.Says))
 	}
-	if len(s.Proposals) != 2 || s.Proposals[0].Value.String() != "768Mi" || s.Proposals[1].Value != nil {
-		t.Errorf("the proposals are %+v", s.Proposals)
+	for _, g := range s.Guards {
+		guards = append(guards, fmt.Sprintf("%s %t %s", g.Guard, g.Held, g.Says))
 	}
-	if len(s.Guards) != 2 || s.Guards[1] != (v1alpha1.GuardVerdict{Guard: "step", Says: "trimmed"}) {
-		t.Errorf("the guards are %+v", s.Guards)
-	}
-	if !strings.HasPrefix(s.Reason, "memory 512Mi -> 768Mi: ") {
-		t.Errorf("the reason is %q", s.Reason)
+	for what, tc := range map[string]struct{ got, want string }{
+		"its place":     {r.Namespace + " " + r.Labels["metapilot.io/scaler"] + " " + r.Labels["metapilot.io/component"], "fleet demo etcd"},
+		"its owner":     {fmt.Sprint(r.OwnerReferences[0].Kind, " ", r.OwnerReferences[0].UID), "ClusterScaler u-1"},
+		"its times":     {fmt.Sprint(s.DecidedAt.Sub(s.SignalAt.Time), " ", s.SignalAt.Sub(noon)), "500ms 0s"},
+		"its sizes":     {fmt.Sprintf("%s %s %s", s.From.Limits.Memory, s.To.Limits.Memory, s.To.Requests.CPU), "512Mi 768Mi 50m"},
+		"its reason":    {s.Reason, "memory 512Mi -> 768Mi: etcd-0 was OOM-killed"},
+		"its evidence":  {strings.Join(evidence, "; "), "oom etcd-0 killed at a memory limit of 512Mi; utilization etcd-0 uses 40m of CPU and 480Mi of memory (2 samples)"},
+		"its proposals": {strings.Join(proposals, "; "), "oom 768Mi 150% of 512Mi; cpu-utilization <nil> no pod uses too much"},
+		"what held it":  {strings.Join(guards, "; "), "mode false ; step false trimmed"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s is\n%s, want\n%s", what, tc.got, tc.want)
+		}
 	}
 }
 
@@ -117,7 +113,7 @@ func TestAnotherDecisionHasAnotherName(t *testing.T) {
 		change(o, p)
 		return New(scaler(), o, p).Name
 	}
-	held := func(o *model.Observed, p *model.Plan) {
+	held := func(_ *model.Observed, p *model.Plan) {
 		p.Decision, p.Verdicts = model.Hold, []model.Verdict{{Guard: "pause", Held: true, Says: "paused"}}
 		p.Held = &p.Verdicts[0]
 	}
