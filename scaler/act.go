@@ -87,20 +87,24 @@ func (r *Reconciler) leave(ctx context.Context, rec *v1alpha1.ScalingRecord, v *
 // write stores the size where pods get it.
 func (r *Reconciler) write(ctx context.Context, t target, v *view) error {
 	resources := plan.ResourcesOf(v.plan.To)
+	if t.tenant == nil {
+		generation, err := r.workload().Apply(ctx, v.component.workload, v.component.container, resources)
+		if err == nil {
+			r.written.Store(v.component.workload.GetUID(), written{generation, v.plan.To})
+		}
+		return err
+	}
 	change := actuator.Change{Resources: &resources}
 	if v.plan.Decision == model.Restart {
 		now := metav1.NewTime(v.observed.Now)
 		change = actuator.Change{RestartedAt: &now}
 	}
 	ctrl.LoggerFrom(ctx).Info("Writing size", "component", v.component.name, "decision", v.plan.Decision, "reason", plan.Explain(&v.plan))
-	if t.tenant == nil {
-		return r.workload().Apply(ctx, v.component.workload, v.component.container, change)
-	}
 	generation, err := actuator.Tenant{Client: r.Client, Live: r.Live}.Apply(ctx, t.key, v.component.name, change)
 	if err != nil {
 		return err
 	}
-	r.written.Store(t.tenant.UID, generation)
+	r.written.Store(t.tenant.UID, written{generation: generation})
 	return nil
 }
 

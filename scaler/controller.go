@@ -23,6 +23,7 @@ import (
 	runtimesource "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 	"github.com/metapilot/metapilot/scaler/source"
 )
@@ -37,7 +38,22 @@ type Reconciler struct {
 	Budget   Budget
 	Workers  int // ClusterScalers that are worked on at the same time
 
-	written sync.Map // UID of a TenantCluster -> generation that the scaler wrote last
+	written sync.Map // UID of a TenantCluster or workload -> what the scaler wrote last
+}
+
+// written is what the scaler wrote.
+type written struct {
+	generation int64
+	size       model.Size // of a workload
+}
+
+// wrote is what the scaler wrote last of an object, and whether the cache has not seen it yet.
+func (r *Reconciler) wrote(o client.Object) (last written, known, behind bool) {
+	value, known := r.written.Load(o.GetUID())
+	if known {
+		last = value.(written)
+	}
+	return last, known, known && o.GetGeneration() < last.generation
 }
 
 // Budget of disruptive moves in the whole fleet.

@@ -79,6 +79,9 @@ func (v *view) look(sources []source.Source) {
 	}
 	for _, pod := range c.pods {
 		o.Pods = append(o.Pods, podOf(pod, c.container, c.size))
+		if c.workload != nil {
+			o.Pods[len(o.Pods)-1].GoMemLimit = 0 // its user's, who may have set it to anything
+		}
 	}
 	for _, s := range sources {
 		s.Look(source.Component{Container: c.container, Pods: c.pods}, o)
@@ -176,8 +179,14 @@ func (v *view) recall() {
 		if r.Status.Phase != v1alpha1.PhaseFailed {
 			v.observed.Remember(decidedIn(r))
 		}
+		if r.Spec.Decision == v1alpha1.DecisionRestart && !r.Spec.DryRun {
+			v.observed.Restarting = r.Status.EffectiveAt == nil && v.observed.Now.Sub(r.Spec.DecidedAt.Time) < rolling
+		}
 	}
 }
+
+// rolling is how long pods may take to be replaced before it is tried again.
+const rolling = 15 * time.Minute
 
 func decidedIn(r *v1alpha1.ScalingRecord) model.Decided {
 	s := &r.Spec
@@ -238,7 +247,7 @@ func (r *Reconciler) occupy(ctx context.Context, n *model.Node) error {
 		return err
 	}
 	for i := range pods.Items {
-		if phase := pods.Items[i].Status.Phase; phase == corev1.PodSucceeded || phase == corev1.PodFailed {
+		if ended(&pods.Items[i]) {
 			continue
 		}
 		for _, c := range pods.Items[i].Spec.Containers {

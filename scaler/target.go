@@ -38,6 +38,7 @@ type component struct {
 	foreign         string
 	pods            []*corev1.Pod
 	workload        client.Object // nil for a component of a tenant
+	behind          bool          // the cache has not seen yet what was written of it
 }
 
 // Components of a tenant, in the order in which they are shown.
@@ -60,8 +61,7 @@ func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (targ
 		t.fault = fault{"UnknownComponent", unknown}
 		return t, nil
 	}
-	if generation, wrote := r.written.Load(t.tenant.UID); wrote && t.tenant.Generation < generation.(int64) {
-		t.behind = true
+	if _, _, t.behind = r.wrote(t.tenant); t.behind {
 		return t, nil
 	}
 	if !t.tenant.DeletionTimestamp.IsZero() {
@@ -97,7 +97,7 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 		}
 		c.size = size
 		for i := range pods.Items {
-			if pods.Items[i].Labels[v1alpha1.ComponentLabel] == name {
+			if pods.Items[i].Labels[v1alpha1.ComponentLabel] == name && !ended(&pods.Items[i]) {
 				c.pods = append(c.pods, &pods.Items[i])
 			}
 		}
@@ -137,16 +137,16 @@ func (r *Reconciler) findWorkloads(ctx context.Context, cs *v1alpha1.ClusterScal
 		names = append(names, ref.Name)
 		c, err := r.findWorkload(ctx, cs.Namespace, ref)
 		switch {
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err): // the others are looked after all the same
 			t.fault = fault{"TargetNotFound", fmt.Sprintf("there is no %s %s in namespace %s: create it, or take it out of spec.workloads", ref.Kind, ref.Name, cs.Namespace)}
-			return t, nil
+			continue
 		case err != nil:
 			return t, err
 		case c.container == "":
 			t.fault = fault{"ContainerNotFound", fmt.Sprintf("%s %s has no container %q: write one that it has in spec.workloads", ref.Kind, ref.Name, ref.Container)}
-			return t, nil
+			continue
 		}
-		t.components = append(t.components, c)
+		t.components, t.behind = append(t.components, c), t.behind || c.behind
 	}
 	if unknown := unknownComponents(cs, names); unknown != "" {
 		return target{fault: fault{"UnknownComponent", unknown}}, nil
@@ -165,6 +165,10 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 			c.container, c.size = have.Name, requirements(&have.Resources)
 		}
 	}
+	last, known, behind := r.wrote(workload)
+	if c.behind = behind; known && !behind && last.size != c.size {
+		c.foreign = "somebody else" // and writing against them would only go to and fro
+	}
 	chosen, err := metav1.LabelSelectorAsSelector(selector())
 	if err != nil {
 		return c, err
@@ -174,9 +178,16 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 		return c, err
 	}
 	for i := range pods.Items {
-		c.pods = append(c.pods, &pods.Items[i])
+		if !ended(&pods.Items[i]) {
+			c.pods = append(c.pods, &pods.Items[i])
+		}
 	}
 	return c, nil
+}
+
+// ended: an evicted pod stays for people to read, and nothing else.
+func ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
 // blank is a workload to be read, and the parts of it that are looked at.

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,18 +31,35 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 	for i := range views {
 		v := &views[i]
 		next, err := r.follow(ctx, v)
-		problem = errors.Join(problem, err, r.prune(ctx, cs, v))
+		problem = errors.Join(problem, err)
 		again = sooner(again, sooner(next, v.plan.Recheck))
 		after.Status.Components = append(after.Status.Components, v.says())
 	}
+	if t.fault.reason != "" && (t.tenant == nil || t.tenant.Name != "") { // a mistake in the policy forgets nothing
+		after.Status.Components = forgetNothing(cs.Status.Components, after.Status.Components)
+	}
+	problem = errors.Join(problem, r.prune(ctx, cs))
 	for _, c := range conditions(cs, t, views, actErr, r.Clock.Now()) {
 		apimeta.SetStatusCondition(&after.Status.Conditions, c)
 	}
 	if equality.Semantic.DeepEqual(cs.Status, after.Status) {
 		return again, problem
 	}
-	err := r.Client.Status().Patch(ctx, after, client.MergeFrom(cs), client.FieldOwner(actuator.Owner))
+	err := r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(cs, client.MergeFromWithOptimisticLock{}), client.FieldOwner(actuator.Owner))
+	if apierrors.IsConflict(err) { // the cache is behind: what it has not seen must not be written over
+		return settle, problem
+	}
 	return again, errors.Join(problem, client.IgnoreNotFound(err))
+}
+
+// forgetNothing keeps what was said of components that were not looked at.
+func forgetNothing(before, now []v1alpha1.ScaledComponent) []v1alpha1.ScaledComponent {
+	for _, c := range before {
+		if !slices.ContainsFunc(now, func(n v1alpha1.ScaledComponent) bool { return n.Name == c.Name }) {
+			now = append(now, c)
+		}
+	}
+	return now
 }
 
 // sooner of two times to wait; zero is never.
@@ -72,8 +90,17 @@ func statusPatch(status v1alpha1.ScalingRecordStatus) ([]byte, error) {
 	return json.Marshal(map[string]any{"status": status})
 }
 
-func (r *Reconciler) prune(ctx context.Context, cs *v1alpha1.ClusterScaler, v *view) (problem error) {
-	for _, rec := range record.Expired(v.records, int(cs.Spec.Records.Keep), cs.Spec.Records.MaxAge.Duration, r.Clock.Now()) {
+// maxAge of records where none is written.
+const maxAge = 30 * 24 * time.Hour
+
+// prune drops old records, also of components that the target has no longer.
+func (r *Reconciler) prune(ctx context.Context, cs *v1alpha1.ClusterScaler) error {
+	all, problem := r.records(ctx, cs)
+	age := maxAge
+	if given := cs.Spec.Records.MaxAge; given != nil {
+		age = given.Duration
+	}
+	for _, rec := range record.Expired(all, int(cs.Spec.Records.Keep), age, r.Clock.Now()) {
 		problem = errors.Join(problem, client.IgnoreNotFound(r.Client.Delete(ctx, rec.DeepCopy())))
 	}
 	return problem

@@ -148,10 +148,16 @@ type UtilizationEstimator struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !has(self.min.memory) || !has(self.max.memory) || quantity(string(self.min.memory)).compareTo(quantity(string(self.max.memory))) <= 0",message="bounds.min.memory must not be above bounds.max.memory"
 type Bounds struct {
 	// +optional
-	Min Quantities `json:"min,omitempty"`
+	Min BoundAmounts `json:"min,omitempty"`
 	// +optional
-	Max Quantities `json:"max,omitempty"`
+	Max BoundAmounts `json:"max,omitempty"`
 }
+
+// BoundAmounts are CPU and memory; what is left out is no bound.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('10m')) >= 0 && quantity(string(self.cpu)).compareTo(quantity('10k')) <= 0",message="cpu: write from 10m to 10k cores"
+// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('32Mi')) >= 0 && quantity(string(self.memory)).compareTo(quantity('1Pi')) <= 0",message="memory: write from 32Mi to 1Pi"
+type BoundAmounts Quantities
 
 // Cooldown is how long a component is left alone after it has grown.
 type Cooldown struct {

@@ -138,6 +138,7 @@ type Pause struct {
 	// Until when; for ever if left out.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('1970-01-01T00:00:00Z')",message="write a time such as 2026-12-01T08:00:00Z"
 	Until *metav1.Time `json:"until,omitempty"`
 }
 
@@ -177,5 +178,5 @@ type RecordRetention struct {
 	// +kubebuilder:default="720h"
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
-	MaxAge metav1.Duration `json:"maxAge,omitempty"`
+	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 }

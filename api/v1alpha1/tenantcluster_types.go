@@ -290,6 +290,7 @@ type ComponentSizing struct {
 	// RestartedAt: pods that are older are replaced, one after the other, the new one first.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('1970-01-01T00:00:00Z')",message="write a time such as 2026-12-01T08:00:00Z"
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 }
 

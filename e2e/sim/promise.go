@@ -134,8 +134,9 @@ func (c *component) free() bool {
 	return c.policy.Up == model.Auto && c.policy.Paused == "" && c.policy.Max.Memory == 0
 }
 
-// rowAtMost is how long a container that may grow is killed again and again: three kills, their back-offs, and everybody late.
-const rowAtMost = 10 * time.Minute
+// patience is how long a container that may grow may be killed again and again, or a refused size may stay: three kills, their back-offs, and
+// everybody late by some steps.
+func (f *fleet) patience() time.Duration { return 10*time.Minute + 10*f.config.Step }
 
 // judgeRow looks at a container that was killed. One that a node has no room for, or refuses to give it, is nobody's fault.
 func (f *fleet) judgeRow(c *component, p *pod) {
@@ -145,14 +146,14 @@ func (f *fleet) judgeRow(c *component, p *pod) {
 	}
 	row := f.now.Sub(p.row)
 	f.report.LongestRow = max(f.report.LongestRow, row)
-	if row > rowAtMost {
+	if row > f.patience() {
 		f.report.broken("%s %s: %s is being killed for %s, with %+v, stored is %+v", f.clock(), c.name, p.name, row, p.actual, c.size)
 	}
 }
 
 // judgeRefusal looks at a pod whose node refuses its size.
 func (f *fleet) judgeRefusal(c *component, p *pod) {
-	if p.pending == "Infeasible" && c.free() && f.now.Sub(p.refused) > rowAtMost {
+	if p.pending == "Infeasible" && c.free() && f.now.Sub(p.refused) > f.patience() {
 		f.report.broken("%s %s: since %s the node of %s refuses %+v", f.clock(), c.name, p.refused.Format(time.TimeOnly), p.name, p.size)
 		p.refused = f.now
 	}

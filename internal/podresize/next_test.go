@@ -59,6 +59,22 @@ func TestNextStepOfAPod(t *testing.T) {
 			running(resized(noon, large), state(killed("a", noon), none)),
 			large, Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
 		},
+		"a running container has got the resize": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), runsWith(large)), large, Settle, "",
+		},
+		"a running container has got the resize, and that is noted": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), runsWith(large), hasSettled), large, Done, "",
+		},
+		"the kubelet says that a container has got the resize that does not run": {
+			running(resized(noon, large), runsWith(large), state(waits("ContainerCreating"), none)), large, Done, "",
+		},
+		"it was killed soon after a running container had got the resize": {
+			running(resized(noon, large), hasSettled, state(started(), killed("a", noon.Add(time.Second))), runsWith(large)), large, Done, "",
+		},
+		"its node can never have the size": {running(wasRefused(large)), large, Held, "Infeasible: the node is too small"},
+		"its node can never have another size": {
+			running(wasRefused(large)), size("50m", "96Mi", "", "600Mi"), InPlace, "",
+		},
 		"it was killed at its new size, long after it was resized": {
 			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), state(started(), killed("b", noon.Add(time.Minute)))),
 			large, Done, "",

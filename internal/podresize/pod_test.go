@@ -86,6 +86,19 @@ func resized(at time.Time, to corev1.ResourceRequirements) change {
 	}
 }
 
+// runsWith: the kubelet tells that the container has the size.
+func runsWith(r corev1.ResourceRequirements) change {
+	return func(p *corev1.Pod) { Status(p, "etcd").Resources = &r }
+}
+
+// hasSettled is what Remembered notes.
+func hasSettled(p *corev1.Pod) { p.Annotations[Annotation] += ";settled" }
+
+// wasRefused is what Resize notes when the API server says that the node can never have the size.
+func wasRefused(r corev1.ResourceRequirements) change {
+	return func(p *corev1.Pod) { p.Annotations[refusedAnnotation] = sizeKey(r) + ";the node is too small" }
+}
+
 func noted(value string) change {
 	return func(p *corev1.Pod) { p.Annotations[Annotation] = value }
 }

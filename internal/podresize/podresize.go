@@ -51,7 +51,7 @@ func Kills(pod *corev1.Pod, container string) (kills []Kill) {
 // limitAt is the memory limit that a container had when it ended.
 func limitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
 	last := remembered(pod)
-	early := !last.settled && !end.FinishedAt.After(last.at.Add(settling))
+	early := end.FinishedAt.Time.Before(last.at.Truncate(time.Second)) || !last.settled && !end.FinishedAt.After(last.at.Add(settling))
 	if !last.at.IsZero() && (end.ContainerID == last.ended || early) {
 		return last.from
 	}

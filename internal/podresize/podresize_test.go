@@ -39,6 +39,15 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 			running(state(none, killed("a", noon)), resized(noon.Add(time.Second), larger), state(killed("b", noon.Add(time.Minute)), killed("a", noon))),
 			[]Kill{{"a", noon, 512 * mi}, {"b", noon.Add(time.Minute), 768 * mi}},
 		},
+		"before the resize, of a container that the note does not name, because the cache was behind": {
+			running(resized(noon.Add(5*time.Second), larger), hasSettled, state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}},
+		},
+		"before the resize that a running container has got": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), larger), hasSettled), []Kill{{"a", noon, 512 * mi}},
+		},
+		"soon after the resize that a running container has got": {
+			running(resized(noon, larger), hasSettled, state(started(), killed("a", noon.Add(time.Second)))), []Kill{{"a", noon.Add(time.Second), 768 * mi}},
+		},
 		"without a limit":                     {running(has(size("50m", "96Mi", "", "")), state(started(), killed("a", noon))), []Kill{{"a", noon, 0}}},
 		"of a pod whose note nobody can read": {running(noted("a;yesterday;512Mi"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
 		"of a pod whose note has no amount":   {running(noted("a;2026-11-23T12:00:00Z;much"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},

@@ -1,6 +1,7 @@
 package podresize
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -17,6 +20,7 @@ type api struct {
 	client.Client
 	sent    []sent
 	refuses string
+	says    error
 }
 
 type sent struct {
@@ -50,7 +54,7 @@ func (a *api) take(to string, o client.Object, p client.Patch) error {
 	}
 	a.sent = append(a.sent, sent{to, p.Type(), string(raw)})
 	if to == a.refuses {
-		return errors.New("no")
+		return cmp.Or(a.says, errors.New("no"))
 	}
 	o.SetGeneration(int64(len(a.sent)))
 	return nil
@@ -98,5 +102,39 @@ func TestRefusedResizeIsAnError(t *testing.T) {
 	a := &api{refuses: "resize"}
 	if _, err := Resize(t.Context(), a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon); err == nil || !strings.Contains(err.Error(), "resizing pod tc-one/etcd-0") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// A size that the node can never have is asked for once.
+func TestSizeThatTheNodeCanNeverHaveIsRemembered(t *testing.T) {
+	pod, huge := running(), size("50m", "900Gi", "", "900Gi")
+	says := apierrors.NewForbidden(corev1.Resource("pods"), "etcd-0", errors.New("node didn't have enough allocatable resources: memory"))
+	a := &api{refuses: "resize", says: says}
+	if _, err := Resize(t.Context(), a, pod, "etcd", huge, noon); err != nil {
+		t.Fatalf("what can never be is an error, which is tried again: %v", err)
+	}
+	var note struct {
+		Metadata struct{ Annotations map[string]string }
+	}
+	if err := json.Unmarshal([]byte(a.sent[len(a.sent)-1].body), &note); err != nil {
+		t.Fatal(err)
+	}
+	pod.Annotations = note.Metadata.Annotations
+	if why := Refused(pod, huge); why != "node didn't have enough allocatable resources: memory" {
+		t.Errorf("it is said to be refused because %q, by %v", why, note)
+	}
+	if why := Refused(pod, size("50m", "900Gi", "", "901Gi")); why != "" {
+		t.Errorf("another size is refused as well: %s", why)
+	}
+}
+
+func TestResizeThatAContainerHasGotIsNoted(t *testing.T) {
+	pod, a := running(resized(noon, size("50m", "96Mi", "", "768Mi"))), &api{}
+	if err := Remembered(t.Context(), a, pod); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"metadata":{"annotations":{"metapilot.io/resized":";2026-11-23T12:00:00Z;512Mi;settled"},"uid":"u-1"}}`
+	if len(a.sent) != 1 || !sameJSON(t, a.sent[0].body, want) {
+		t.Errorf("what was sent is\n%+v, want\n%s", a.sent, want)
 	}
 }

@@ -63,23 +63,30 @@ func (a Tenant) Apply(ctx context.Context, key client.ObjectKey, component strin
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TenantCluster"))
 	u.SetNamespace(key.Namespace)
 	u.SetName(key.Name)
-	u.SetUID(tc.UID) // not another one that has come in its place
+	u.SetUID(tc.UID)                         // not another one that has come in its place
+	u.SetResourceVersion(tc.ResourceVersion) // nor one that was written meanwhile
 	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(Owner))
-	switch {
-	case apierrors.IsConflict(err):
-		return 0, &ForeignError{conflicting(err)}
+	switch other := conflicting(err); {
+	case other != "":
+		return 0, &ForeignError{other}
 	case err != nil:
 		return 0, fmt.Errorf("writing spec.sizing of TenantCluster %s: %w", key, err)
 	}
 	return u.GetGeneration(), nil
 }
 
+// conflicting is what the API server says of the manager that owns what would be written; empty if that is not the matter.
 func conflicting(err error) string {
 	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Details != nil && len(status.Status().Details.Causes) > 0 {
-		return status.Status().Details.Causes[0].Message
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
 	}
-	return "somebody else"
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type == metav1.CauseTypeFieldManagerConflict {
+			return cause.Message
+		}
+	}
+	return ""
 }
 
 // owned is the part of spec.sizing that the scaler has written.

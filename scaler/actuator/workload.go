@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -24,24 +23,16 @@ type Workload struct {
 	Clock  clock.PassiveClock
 }
 
-// restarted is what kubectl rollout restart writes as well.
-const restarted = "kubectl.kubernetes.io/restartedAt"
-
-// Apply writes the template, for pods to come. Its controller replaces pods by its own strategy; Settle helps those that run meanwhile. The
-// workload was named by the user to be scaled, so its size is taken over from whoever has written it.
-func (a Workload) Apply(ctx context.Context, workload client.Object, container string, change Change) error {
-	template := map[string]any{}
-	if change.RestartedAt != nil {
-		template["metadata"] = map[string]any{"annotations": map[string]any{restarted: change.RestartedAt.UTC().Format(time.RFC3339)}}
+// Apply writes the template, for pods to come, and returns the generation that has it. Its controller replaces pods by its own strategy; Settle
+// helps those that run meanwhile. The workload was named by the user to be scaled, so its size is taken over from whoever has written it.
+func (a Workload) Apply(ctx context.Context, workload client.Object, container string, size v1alpha1.Resources) (generation int64, err error) {
+	resources, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&size)
+	if err != nil {
+		return 0, err
 	}
-	if change.Resources != nil {
-		resources, err := runtime.DefaultUnstructuredConverter.ToUnstructured(change.Resources)
-		if err != nil {
-			return err
-		}
-		template["spec"] = map[string]any{"containers": []any{map[string]any{"name": container, "resources": resources}}}
-	}
-	return a.apply(ctx, workload, template)
+	return a.apply(ctx, workload, map[string]any{
+		"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": resources}}},
+	})
 }
 
 // Settle gives pods their size: in place where that works, and by another pod where it does not, one at a time and never a member that the
@@ -80,7 +71,7 @@ func member(pod *corev1.Pod, outdated bool) rollout.Member {
 	return m
 }
 
-func (a Workload) apply(ctx context.Context, workload client.Object, template map[string]any) error {
+func (a Workload) apply(ctx context.Context, workload client.Object, template map[string]any) (int64, error) {
 	kind := "Deployment"
 	if _, ok := workload.(*appsv1.StatefulSet); ok {
 		kind = "StatefulSet"
@@ -92,7 +83,7 @@ func (a Workload) apply(ctx context.Context, workload client.Object, template ma
 	u.SetUID(workload.GetUID())
 	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(Owner), client.ForceOwnership)
 	if err != nil {
-		return fmt.Errorf("writing the size of %s %s: %w", kind, client.ObjectKeyFromObject(workload), err)
+		return 0, fmt.Errorf("writing the size of %s %s: %w", kind, client.ObjectKeyFromObject(workload), err)
 	}
-	return nil
+	return u.GetGeneration(), nil
 }

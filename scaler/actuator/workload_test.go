@@ -8,11 +8,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
 )
 
-func (a *api) writeWorkload(t *testing.T, workload client.Object, change Change) string {
+func (a *api) writeWorkload(t *testing.T, workload client.Object, size v1alpha1.Resources) string {
 	t.Helper()
-	if err := (Workload{Client: a, Clock: clock.RealClock{}}).Apply(t.Context(), workload, "web", change); err != nil {
+	if _, err := (Workload{Client: a, Clock: clock.RealClock{}}).Apply(t.Context(), workload, "web", size); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(a.applied)
@@ -29,7 +31,7 @@ func TestWorkloadGetsItsSizeThroughItsTemplate(t *testing.T) {
 	} {
 		want := `{"apiVersion":"apps/v1","kind":"` + kind + `","metadata":{"name":"web","namespace":"fleet","uid":"u-2"},"spec":{"template":{"spec":{"containers":[` +
 			`{"name":"web","resources":{"limits":{"memory":"768Mi"},"requests":{}}}]}}}}`
-		if got := (&api{}).writeWorkload(t, workload, Change{Resources: &larger}); got != want {
+		if got := (&api{}).writeWorkload(t, workload, larger); got != want {
 			t.Errorf("written is\n%s, want\n%s", got, want)
 		}
 	}

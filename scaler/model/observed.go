@@ -4,23 +4,24 @@ import "time"
 
 // Observed is all that a decision about one component rests on.
 type Observed struct {
-	Now       time.Time
-	Component string
-	Quorum    bool // its pods are members of a quorum
-	Size      Size // that was decided for its containers
-	Pods      []Pod
-	Kills     []Kill // the last ones, oldest first
-	Metrics   string // why usage is not known; empty if it is
-	Grown     time.Time
-	Shrunk    time.Time
-	Last      Decided   // the newest record about this component
-	Carried   Decided   // the newest that changed its size
-	Reverted  Decided   // the newest that took a size back
-	Restarted time.Time // when its pods were replaced last
-	Foreign   string    // somebody else who writes the component's size; empty if nobody does
-	Stuck     string    // why the target as a whole cannot be changed; empty if it can
-	Nodes     []Node
-	Moves     []time.Time // disruptive moves of the whole fleet, oldest first
+	Now        time.Time
+	Component  string
+	Quorum     bool // its pods are members of a quorum
+	Size       Size // that was decided for its containers
+	Pods       []Pod
+	Kills      []Kill // the last ones, oldest first
+	Metrics    string // why usage is not known; empty if it is
+	Grown      time.Time
+	Shrunk     time.Time
+	Last       Decided   // the newest record about this component
+	Carried    Decided   // the newest that changed its size
+	Reverted   Decided   // the newest that took a size back
+	Restarted  time.Time // when its pods were replaced last
+	Restarting bool      // and that is not over yet
+	Foreign    string    // somebody else who writes the component's size; empty if nobody does
+	Stuck      string    // why the target as a whole cannot be changed; empty if it can
+	Nodes      []Node
+	Moves      []time.Time // disruptive moves of the whole fleet, oldest first
 }
 
 // Decided is what the newest record about a component says.

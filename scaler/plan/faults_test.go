@@ -10,12 +10,7 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// Known faults. Each test says what is right, and is skipped until it is so; then its first line goes. Until these two are mended the properties
-// leave out the cases that show them.
-const (
-	revertsMended = true // TestRevertIsNotForgottenWithItsOwnHold, TestRevertHoldsWithoutKnownNodes, TestInfeasibleLimitIsNotTriedAgain
-	urgencyMended = true // TestUrgencyOfMemoryIsNotThatOfCPU
-)
+// Faults that decisions have had. Each test says what is right; one whose fault is known and not mended yet is skipped, and says why.
 
 // member is an etcd of three members with room on its node.
 func member() (*model.Observed, *model.Policy) {

@@ -8,8 +8,8 @@ func guardOwner(d *draft) model.Verdict {
 	case d.o.Stuck != "":
 		return hold(d.o.Stuck)
 	case d.o.Foreign != "":
-		return hold(d.o.Foreign + " writes this component's sizing, which belongs to the ClusterScaler: take it out of what " + d.o.Foreign +
-			" applies (kubectl apply --server-side with an empty sizing gives it back)")
+		return hold(d.o.Foreign + " writes this component's sizing, which belongs to the ClusterScaler: remove it there (kubectl patch --type=json " +
+			"with op remove gives it back), and leave it out of what " + d.o.Foreign + " applies")
 	}
 	return passed
 }

@@ -8,8 +8,11 @@ import (
 
 // guardUnderWay: the effect of the last change has to be seen before the next one. A kill at the decided limit has seen it.
 func guardUnderWay(d *draft) model.Verdict {
-	if d.urgent {
+	switch {
+	case d.urgent:
 		return passed
+	case d.o.Restarting:
+		return hold("its pods are being replaced")
 	}
 	for i := range d.o.Pods {
 		pod := &d.o.Pods[i]

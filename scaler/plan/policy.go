@@ -64,8 +64,8 @@ func layer(p *model.Policy, l *v1alpha1.ComponentPolicy) {
 	} {
 		span(into, from)
 	}
-	amounts(&p.Min, l.Bounds.Min)
-	amounts(&p.Max, l.Bounds.Max)
+	amounts(&p.Min, v1alpha1.Quantities(l.Bounds.Min))
+	amounts(&p.Max, v1alpha1.Quantities(l.Bounds.Max))
 }
 
 func layerSources(p *model.Policy, s *v1alpha1.SourcesPolicy) {

@@ -35,9 +35,6 @@ func randomCase(seed uint64) (*model.Observed, *model.Policy) {
 		o.Pods = append(o.Pods, d.pod(o, i, older))
 	}
 	d.kills(o, p)
-	if !urgencyMended && len(o.Kills) > 0 && p.Max.Memory > 0 {
-		p.CPU.Enabled = false
-	}
 	d.past(o)
 	if d.one(8) {
 		o.Metrics = "no answer"
@@ -99,10 +96,7 @@ func (d dice) pod(o *model.Observed, i int, older model.Size) model.Pod {
 		pod.Node = o.Nodes[d.IntN(len(o.Nodes))].Name
 	}
 	if d.one(8) {
-		pod.Actual, pod.Pending, pod.Says = older, "Deferred", "no room"
-		if revertsMended && d.one(2) {
-			pod.Pending = "Infeasible"
-		}
+		pod.Actual, pod.Pending, pod.Says = older, []string{"Deferred", "Infeasible"}[d.IntN(2)], "no room"
 	}
 	if d.one(3) {
 		pod.GoMemLimit = units.GoMemLimit(older.Limits.Memory)

@@ -84,14 +84,7 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		}
 		return ""
 	},
-	// decide [brief]: what is decided now, and with brief only why.
-	"decide": func(_ *testing.T, w *world, d *datadriven.TestData) string {
-		p := w.decide()
-		if d.HasArg("brief") {
-			return fmt.Sprintf("%s: %s\n", verb(p), p.Reason)
-		}
-		return describe(p)
-	},
+	"decide": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return describe(w.decide()) },
 	// explain: the last decision with all that was proposed.
 	"explain": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return explain(&w.plan) },
 	"apply":   func(_ *testing.T, w *world, _ *datadriven.TestData) string { w.apply(); return "" },
