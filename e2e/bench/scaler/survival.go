@@ -124,7 +124,7 @@ func (b *bencher) endure(ctx context.Context, name, policy string) (o ordeal, er
 	if err != nil {
 		return o, err
 	}
-	if err := load.Fill(ctx, t.config, load.APIServer, objects, bytes); err != nil {
+	if err := load.Fill(ctx, t.config, load.Etcd, objects, bytes); err != nil {
 		return o, err
 	}
 	if policy == "" {
@@ -162,14 +162,14 @@ func (t *tenant) handOver(ctx context.Context) (back func() error, err error) {
 	return func() error { return scale("1") }, scale("0")
 }
 
-// storm lists everything until the tenant has survived that or the time is over. Both ways of listing together kill the API server and etcd.
+// storm lists everything until the tenant has survived that or the time is over. What etcd has to answer kills it, and then the API server.
 func (t *tenant) storm(ctx context.Context) (o ordeal, err error) {
 	_, endEtcd := t.watch(ctx, "etcd")
 	w, endAPI := t.watch(ctx, "kube-apiserver")
 	p := probe(ctx, t.config)
 	stormy, over := context.WithTimeout(ctx, t.b.o.limit)
 	defer over()
-	told, err := load.Storm(stormy, t.config, load.APIServer, clients)
+	told, err := load.Storm(stormy, t.config, load.Etcd, clients)
 	if err != nil {
 		return o, err
 	}
