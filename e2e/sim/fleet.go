@@ -26,6 +26,7 @@ type component struct {
 	policy      model.Policy
 	birth       model.Size
 	size        model.Size // stored
+	resized     time.Time  // when it was stored last
 	restartedAt time.Time  // stored
 	pods        []*pod
 	names       int // of pods so far

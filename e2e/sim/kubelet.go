@@ -36,7 +36,6 @@ type pod struct {
 	row          time.Time      // first kill since it ran well
 	hungry       int64          // what it wanted when it was killed last
 	surge        bool           // it is to take the place of another one
-	restarted    bool           // it has taken the place of another one by choice
 }
 
 // newPod is a pod with the stored size. Its number says which share of the load it gets.

@@ -53,7 +53,6 @@ func (f *fleet) roll(c *component) {
 		f.judgeReplacement(c, c.pods[i])
 		c.pods[i].leave()
 		c.pods[i] = f.newPod(c, c.pods[i].number)
-		c.pods[i].restarted = true
 	}
 }
 
@@ -68,7 +67,7 @@ func (f *fleet) surge(c *component) {
 	}
 	if i := slices.IndexFunc(c.pods, func(p *pod) bool { return p.created.Before(c.restartedAt) }); i >= 0 {
 		fresh := f.newPod(c, c.pods[i].number)
-		fresh.surge, fresh.restarted = true, true
+		fresh.surge = true
 		c.pods = append(c.pods, fresh)
 	}
 }

@@ -12,7 +12,7 @@ import (
 //   - what people forbid is not done, and bounds are not passed;
 //   - nothing grows without evidence, and growing lowers nothing;
 //   - what a node refuses is taken back, and not tried again at once;
-//   - a pod is replaced by choice only if that pays a debt, and never a member of a quorum of which another one is missing;
+//   - pods are restarted by choice once for a size, and never a member of a quorum of which another one is missing;
 //   - once the load has settled, so have the sizes, and nothing is told over and over;
 //   - in the end everything that may grow runs.
 
@@ -63,6 +63,9 @@ func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
 		c.truth.reverted, c.truth.refused, c.truth.kept = f.now, p.From, p.To
 	case p.Decision == model.Restart:
 		f.report.Restarts++
+		if !c.restartedAt.IsZero() && !c.resized.After(c.restartedAt) {
+			fault = "again for the same size"
+		}
 	}
 	if p.Decision != model.Restart && f.now.After(f.quiet) && fault == "" && !f.config.Refusals {
 		fault = "although the load has settled long ago"
@@ -119,8 +122,8 @@ func (f *fleet) evident(c *component, o *model.Observed, r model.Resource) bool 
 // judgeReplacement looks at a pod that is about to be replaced by choice, while all that is true is known.
 func (f *fleet) judgeReplacement(c *component, p *pod) {
 	f.report.Replaced++
-	if p.restarted && p.goMemLimit == units.GoMemLimit(c.size.Limits.Memory) {
-		f.report.broken("%s %s: %s is replaced, although it has come from a restart and knows its limit", f.clock(), c.name, p.name)
+	if p.running && p.goMemLimit == units.GoMemLimit(c.size.Limits.Memory) {
+		f.report.Needless++
 	}
 	for _, other := range c.pods {
 		if c.quorum && p.running && other != p && !other.ready(f.now) {

@@ -49,7 +49,7 @@ func (f *fleet) carryOut(c *component, o *model.Observed, p *model.Plan) (dead b
 	if p.Decision == model.Restart {
 		c.restartedAt = f.now
 	} else {
-		c.size = p.To
+		c.size, c.resized = p.To, f.now
 	}
 	if f.dies() {
 		return true

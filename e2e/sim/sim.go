@@ -31,6 +31,7 @@ type Report struct {
 	Ups, Reverts     int
 	Restarts         int // decided
 	Replaced         int // pods, by us and by choice
+	Needless         int // of them, because another pod of the component needed it
 	Kills            int
 	Deaths           int            // of the scaler, in the middle of what it did
 	Holds            map[string]int // decisions by the guard that held

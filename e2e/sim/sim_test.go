@@ -61,7 +61,7 @@ func TestHeldFleetDoesNotTellTheSameOverAndOver(t *testing.T) {
 	check(t, Worlds{Talk: true})
 }
 
-func TestRestartsPayDebtsAndNothingElse(t *testing.T) {
+func TestRestartsComeOnceForASize(t *testing.T) {
 	check(t, Worlds{Restarts: true})
 }
 

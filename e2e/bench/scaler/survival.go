@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -127,22 +128,15 @@ func (b *bencher) endure(ctx context.Context, name, policy string) (o ordeal, er
 	if err := load.Fill(ctx, t.config, load.Etcd, objects, bytes); err != nil {
 		return o, err
 	}
+	back := func() error { return nil }
 	if policy == "" {
-		back, err := t.handOver(ctx)
-		if err != nil {
+		if back, err = t.handOver(ctx); err != nil {
 			return o, err
 		}
-		defer func() {
-			if wrong := back(); err == nil {
-				err = wrong
-			}
-		}()
 	}
 	o, err = t.storm(ctx)
-	if err != nil {
-		return o, err
-	}
-	return o, t.remove(ctx)
+	// The operator comes back first: without it, no TenantCluster goes.
+	return o, errors.Join(err, back(), t.remove(ctx))
 }
 
 // handOver has VPA replace pods, which is its default mode. In place, it meets kubernetes/kubernetes#138760: it resizes containers that are down,
