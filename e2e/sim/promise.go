@@ -49,30 +49,45 @@ func (f *fleet) clock() string { return f.now.Format("Jan 2 15:04:05") }
 
 // judge looks at what is about to be done.
 func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
-	fault := ""
-	switch {
-	case c.policy.Up != model.Auto:
-		fault = "although the mode is " + string(c.policy.Up)
-	case c.policy.Paused != "" && f.now.Before(c.policy.PausedUntil):
-		fault = "during a pause"
-	case p.Decision == model.Up:
+	fault := f.forbidden(c, p)
+	switch p.Decision {
+	case model.Up:
 		f.report.Ups++
-		fault = f.judgeGrowth(c, o, p)
-	case p.Decision == model.Revert:
+		fault = join(fault, f.judgeGrowth(c, o, p))
+	case model.Revert:
 		f.report.Reverts++
 		c.truth.reverted, c.truth.refused, c.truth.kept = f.now, p.From, p.To
-	case p.Decision == model.Restart:
+	case model.Restart:
 		f.report.Restarts++
 		if !c.restartedAt.IsZero() && !c.resized.After(c.restartedAt) {
-			fault = "again for the same size"
+			fault = join(fault, "again for the same size")
 		}
-	}
-	if p.Decision != model.Restart && f.now.After(f.quiet) && fault == "" && !f.config.Refusals {
-		fault = "although the load has settled long ago"
+	default:
+		fault = join(fault, "which is nothing to carry out")
 	}
 	if fault != "" {
 		f.report.broken("%s %s: %s %+v -> %+v, %s: %s", f.clock(), c.name, p.Decision, p.From, p.To, fault, p.Reason)
 	}
+}
+
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ", " + b
+}
+
+// forbidden is why nothing, or no change of size, may be done now.
+func (f *fleet) forbidden(c *component, p *model.Plan) string {
+	switch {
+	case c.policy.Up != model.Auto:
+		return "although the mode is " + string(c.policy.Up)
+	case c.policy.Paused != "" && f.now.Before(c.policy.PausedUntil):
+		return "during a pause"
+	case p.Decision != model.Restart && f.now.After(f.quiet) && !f.config.Refusals:
+		return "although the load has settled long ago"
+	}
+	return ""
 }
 
 // leftFor is how long what was refused is not tried again: the hour of the decisions, which begins with the record, and that may be written some

@@ -20,7 +20,7 @@ func settings(t *testing.T) (config Config, seeds int) {
 	if os.Getenv("SEED") != "" {
 		return config, 1
 	}
-	return config, setting(t, "SEEDS", 3)
+	return config, setting(t, "SEEDS", 8)
 }
 
 // setting is a number from the environment, or else the given one.
