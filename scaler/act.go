@@ -110,14 +110,9 @@ func (r *Reconciler) write(ctx context.Context, t target, v *view) error {
 
 // did keeps in mind what status will say.
 func (v *view) did() {
-	now := metav1.NewTime(v.observed.Now)
-	switch v.plan.Decision {
-	case model.Up:
-		v.before.Grown = &now
-	case model.Down, model.Revert:
-		v.before.Shrunk = &now
-	}
 	v.observed.Size = v.plan.To
+	v.observed.Remember(v.plan.Decided(v.observed.Now))
+	v.observed.DateChanges()
 }
 
 func (r *Reconciler) applied(rec *v1alpha1.ScalingRecord) v1alpha1.ScalingRecordStatus {

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
@@ -52,6 +53,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		v.observed = model.Observed{
 			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
 			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: kills(v.before),
+			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk),
 		}
 		v.recall()
 		v.look(r.Sources)
@@ -71,12 +73,6 @@ func said(cs *v1alpha1.ClusterScaler, component string) v1alpha1.ScaledComponent
 // look adds what the pods and the sources say.
 func (v *view) look(sources []source.Source) {
 	o, c := &v.observed, v.component
-	if v.before.Grown != nil {
-		o.Grown = v.before.Grown.Time
-	}
-	if v.before.Shrunk != nil {
-		o.Shrunk = v.before.Shrunk.Time
-	}
 	for _, pod := range c.pods {
 		o.Pods = append(o.Pods, podOf(pod, c.container, c.size))
 		if c.workload != nil {
@@ -183,6 +179,14 @@ func (v *view) recall() {
 			v.observed.Restarting = r.Status.EffectiveAt == nil && v.observed.Now.Sub(r.Spec.DecidedAt.Time) < rolling
 		}
 	}
+	v.observed.DateChanges()
+}
+
+func timeOf(t *metav1.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.Time
 }
 
 // rolling is how long pods may take to be replaced before it is tried again.

@@ -160,11 +160,7 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, workload); err != nil {
 		return c, err
 	}
-	for i := range template.Spec.Containers {
-		if have := &template.Spec.Containers[i]; c.container == "" && (ref.Container == "" || ref.Container == have.Name) {
-			c.container, c.size = have.Name, requirements(&have.Resources)
-		}
-	}
+	c.pick(template.Spec.Containers, ref.Container)
 	last, known, behind := r.wrote(workload)
 	if c.behind = behind; known && !behind && last.size != c.size {
 		c.foreign = "somebody else" // and writing against them would only go to and fro
@@ -183,6 +179,14 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 		}
 	}
 	return c, nil
+}
+
+// pick takes the container of the name, or the first one.
+func (c *component) pick(all []corev1.Container, name string) {
+	i := slices.IndexFunc(all, func(have corev1.Container) bool { return name == "" || name == have.Name })
+	if i >= 0 {
+		c.container, c.size = all[i].Name, requirements(&all[i].Resources)
+	}
 }
 
 // ended: an evicted pod stays for people to read, and nothing else.

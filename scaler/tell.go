@@ -110,7 +110,7 @@ func (r *Reconciler) prune(ctx context.Context, cs *v1alpha1.ClusterScaler) erro
 func (v *view) says() v1alpha1.ScaledComponent {
 	s := v1alpha1.ScaledComponent{
 		Name: v.component.name, Size: plan.InAPI(v.observed.Size), Says: plan.Explain(&v.plan), WhyNotSmaller: v.plan.Smaller,
-		RestartDebt: v.plan.Debt, Grown: v.before.Grown, Shrunk: v.before.Shrunk, LastRecord: v.before.LastRecord,
+		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
 	}
 	for _, k := range v.observed.Kills {
 		if !slices.ContainsFunc(v.before.Kills, func(known v1alpha1.OOMKill) bool { return known.Container == k.Container }) {
@@ -129,6 +129,14 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		}
 	}
 	return s
+}
+
+// told is a time as objects tell it: in whole seconds.
+func told(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t.Truncate(time.Second)}
 }
 
 // conditions of the ClusterScaler. A held change is no fault of it.

@@ -116,6 +116,7 @@ func (f *fleet) observe(c *component) *model.Observed {
 	o := new(model.Observed)
 	*o = c.told
 	o.Now, o.Component, o.Quorum, o.Size, o.Kills = f.now, c.name, c.quorum, c.size, c.kills()
+	o.DateChanges()
 	o.Moves, o.Pods = f.moves[max(0, len(f.moves)-100):], make([]model.Pod, len(c.view))
 	fresh := false
 	for i := range c.view {

@@ -30,22 +30,31 @@ func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (
 	if c == nil || !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return Done, ""
 	}
-	kill, differs := belowLimit(pod, container, want), !same(c.Resources, want)
-	waits := status != nil && status.State.Waiting != nil && status.State.Waiting.Reason == backOff
-	switch {
-	case kill != nil && waits:
-		return Recreate, fmt.Sprintf("it was OOM-killed at %d MiB and waits in back-off", kill.Limit>>20)
-	case differs && waits:
-		return Recreate, "it waits in back-off with its old size"
-	case kill != nil && doubtful(pod, kill):
-		return Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit"
-	case differs:
+	differs := !same(c.Resources, want)
+	if why := hopeless(pod, status, belowLimit(pod, container, want), differs); why != "" {
+		return Recreate, why
+	}
+	if differs {
 		return resizable(pod, c, status, want)
 	}
 	if last := remembered(pod); !last.at.IsZero() && !last.settled && got(status, want) {
 		return Settle, ""
 	}
 	return pending(pod)
+}
+
+// hopeless is why a pod cannot get its size where it is: it waits in back-off, or was killed in a way that leaves its cgroup in doubt.
+func hopeless(pod *corev1.Pod, status *corev1.ContainerStatus, kill *Kill, differs bool) string {
+	waits := status != nil && status.State.Waiting != nil && status.State.Waiting.Reason == backOff
+	switch {
+	case kill != nil && waits:
+		return fmt.Sprintf("it was OOM-killed at %d MiB and waits in back-off", kill.Limit>>20)
+	case differs && waits:
+		return "it waits in back-off with its old size"
+	case kill != nil && doubtful(pod, kill):
+		return "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit"
+	}
+	return ""
 }
 
 // got: a container runs, and the kubelet says that it has the size. Of a container that does not run it says so, too, and is wrong.

@@ -77,6 +77,7 @@ func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev
 	want := plan.EffectiveSize(tc, component).Requirements()
 	log := ctrl.LoggerFrom(ctx).WithValues("pod", client.ObjectKeyFromObject(pod))
 	switch step, why := podresize.Next(pod, component, want); step {
+	case podresize.Held:
 	case podresize.Done:
 		s.resized.Delete(pod.UID)
 	case podresize.Settle:

@@ -26,7 +26,7 @@ type Tenant struct {
 	Live   client.Reader // what is there now, not what a cache has seen
 }
 
-// ForeignError: somebody else owns what would be written.
+// ForeignError says that somebody else owns what would be written.
 type ForeignError struct{ Manager string }
 
 func (e *ForeignError) Error() string { return e.Manager + " owns the component's sizing" }
@@ -143,7 +143,7 @@ func writes(entries []metav1.ManagedFieldsEntry, manager, component string) bool
 
 // covers: the entry owns something below spec.sizing.<component>.
 func covers(entry metav1.ManagedFieldsEntry, component string) bool {
-	if entry.FieldsV1 == nil || !bytes.Contains(entry.FieldsV1.Raw, []byte(`"f:sizing"`)) {
+	if entry.FieldsV1 == nil || !bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:sizing"`)) {
 		return false
 	}
 	var set struct {
@@ -151,7 +151,7 @@ func covers(entry metav1.ManagedFieldsEntry, component string) bool {
 			Sizing map[string]json.RawMessage `json:"f:sizing"`
 		} `json:"f:spec"`
 	}
-	if json.Unmarshal(entry.FieldsV1.Raw, &set) != nil {
+	if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set) != nil {
 		return false
 	}
 	_, found := set.Spec.Sizing["f:"+fields[component]]

@@ -47,6 +47,7 @@ func (a Workload) Settle(ctx context.Context, container string, pods []*corev1.P
 			_, err = podresize.Resize(ctx, a.Client, pod, container, Requirements(size), a.Clock.Now())
 		case podresize.Settle:
 			err = podresize.Remembered(ctx, a.Client, pod)
+		case podresize.Done, podresize.Held, podresize.Recreate:
 		}
 		problem = errors.Join(problem, client.IgnoreNotFound(err))
 		members = append(members, member(pod, step == podresize.Recreate))

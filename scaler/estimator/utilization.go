@@ -57,7 +57,7 @@ func hungriest(o *model.Observed, r model.Resource, source model.Utilization, ha
 	var most demand
 	var who *model.Pod
 	for i := range o.Pods {
-		d := pressing(o, &o.Pods[i], r, source, have)
+		d := pressing(&o.Pods[i], r, source, have)
 		if d.used > most.used {
 			most, who = d, &o.Pods[i]
 		}
@@ -66,7 +66,7 @@ func hungriest(o *model.Observed, r model.Resource, source model.Utilization, ha
 }
 
 // pressing is the demand of one pod, if it is above the threshold all the time or will be at its limit soon.
-func pressing(o *model.Observed, pod *model.Pod, r model.Resource, source model.Utilization, have int64) demand {
+func pressing(pod *model.Pod, r model.Resource, source model.Utilization, have int64) demand {
 	if len(pod.Usage) == 0 {
 		return demand{}
 	}

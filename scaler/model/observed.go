@@ -51,6 +51,27 @@ func (o *Observed) Remember(d Decided) {
 	}
 }
 
+// DateChanges takes the time of the last change from its record: a scaler may end before it has told it otherwise.
+func (o *Observed) DateChanges() {
+	if o.Carried.To != o.Size {
+		return
+	}
+	switch at := o.Carried.At; o.Carried.Decision {
+	case Up:
+		o.Grown = later(o.Grown, at)
+	case Down, Revert:
+		o.Shrunk = later(o.Shrunk, at)
+	case Stay, Restart, Hold:
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // Pod is one pod of the component.
 type Pod struct {
 	Name, Node  string

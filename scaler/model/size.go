@@ -44,8 +44,8 @@ func (s Size) With(r Resource, steered, proven int64) Size {
 		s.Requests.CPU, s.Limits.CPU = steered, together(s.Requests.CPU, s.Limits.CPU, steered)
 		return s
 	}
-	switch {
-	case s.Limits.Memory == 0, s.Limits.Memory == s.Requests.Memory:
+	switch s.Limits.Memory {
+	case 0, s.Requests.Memory:
 		s.Requests.Memory, s.Limits.Memory = steered, together(s.Requests.Memory, s.Limits.Memory, steered)
 	default: // the request stays below the limit, or a pod might change its QoS class
 		s.Requests.Memory, s.Limits.Memory = min(max(s.Requests.Memory, proven), steered-apart), steered

@@ -95,6 +95,7 @@ func (d *draft) size(on model.Size) model.Size {
 		return d.back
 	case model.Restart:
 		return on
+	case model.Up, model.Down, model.Stay, model.Hold:
 	}
 	next := on.With(d.resource, d.value, d.proven)
 	if d.most > 0 && d.resource == model.Memory {
@@ -169,7 +170,9 @@ func grain(r model.Resource) int64 {
 
 // revert drafts the way back to the size that containers have, if they can never get the decided one.
 func revert(o *model.Observed) *draft {
-	if o.Carried.Decision != model.Up || o.Carried.To != o.Size {
+	grown := o.Carried.Decision == model.Up && o.Carried.To == o.Size
+	unfinished := o.Carried.Decision == model.Revert && o.Carried.From == o.Size
+	if !grown && !unfinished {
 		return nil // the size is not ours
 	}
 	for i := range o.Pods {
@@ -245,10 +248,10 @@ func news(o *model.Observed, plan *model.Plan) bool {
 	return !same || o.Now.Sub(last.At) >= sameAgain
 }
 
-// alike sizes differ by less than a tenth: usage never stands still.
+// alike sizes differ by less than a tenth, or by one grain: usage never stands still.
 func alike(a, b model.Size) bool {
 	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		if x, y := a.Steered(r), b.Steered(r); max(x, y)*9 > min(x, y)*10 {
+		if x, y := a.Steered(r), b.Steered(r); max(x, y)*9 > min(x, y)*10 && max(x, y)-min(x, y) > grain(r) {
 			return false
 		}
 	}

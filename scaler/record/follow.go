@@ -28,6 +28,7 @@ func Follow(r *v1alpha1.ScalingRecord, o *model.Observed, p *model.Policy) (v1al
 		f.effect()
 	case v1alpha1.PhaseEffective, v1alpha1.PhaseVerified:
 		f.outcome()
+	default: // nothing is awaited of the others
 	}
 	return f.status, f.again
 }

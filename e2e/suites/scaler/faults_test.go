@@ -9,17 +9,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/metapilot/metapilot/e2e/load"
 	"github.com/metapilot/metapilot/e2e/scenario/hosted"
 )
 
 // The story: a list storm kills etcd and the API server, both grow where they are until they survive it, and every decision is explained.
 func TestStormIsSurvived(t *testing.T) {
-	tc := newScaled(t, "stormy", "", "{}")
+	tc := newScaled(t, "stormy", "")
 	tc.Remember("before")
-	tc.fill(load.Etcd)
-	stop, told := tc.storm(load.Etcd)
-	tc.awaitGrowth("etcd")
+	tc.fill()
+	stop, told := tc.storm()
+	tc.awaitGrowth()
 	tc.Eventually("the storm is answered and kills nothing any more", 2*hosted.Usable, func(ctx context.Context) (bool, string) {
 		out, err := hosted.Metapilot(ctx, tc.Scenario, "records", tc.Name)
 		return tc.quiet(ctx) && told.Answered.Load() > clients, fmt.Sprint(told.Answered.Load(), " answers\n", out, err)
@@ -27,7 +26,7 @@ func TestStormIsSurvived(t *testing.T) {
 	stop()
 	tc.AwaitReady()
 	tc.MustRemember("before")
-	tc.mustBeAsDecided("etcd")
+	tc.mustBeAsDecided()
 	for _, p := range tc.Pods(t.Context(), "etcd") {
 		if n := p.Status.ContainerStatuses[0].RestartCount; int(n) > len(tc.carriedOut(t.Context(), "etcd")) {
 			t.Errorf("%s was restarted %d times: more often than it was resized", p.Name, n)
@@ -67,39 +66,39 @@ func (tc scaled) mustExplain(component string, says ...string) {
 func TestProgramsDieBetweenDecisionAndAction(t *testing.T) {
 	for name, programs := range map[string][]string{"scaler": {hosted.ClusterScaler}, "operator": {hosted.MasterOperator}, "both": hosted.Programs} {
 		t.Run(name, func(t *testing.T) {
-			tc := newScaled(t, "orphan", "", "{}")
-			tc.fill(load.Etcd)
+			tc := newScaled(t, "orphan", "")
+			tc.fill()
 			var stop func()
 			hosted.Without(tc.Scenario, programs, func() {
-				stop, _ = tc.storm(load.Etcd)
+				stop, _ = tc.storm()
 				tc.awaitKill("etcd")
 				stop()
 			})
-			tc.awaitGrowth("etcd")
+			tc.awaitGrowth()
 			tc.AwaitReady()
-			tc.mustBeAsDecided("etcd")
+			tc.mustBeAsDecided()
 		})
 	}
 }
 
 // While nothing of Metapilot runs, etcd is killed until Kubernetes only starts it after a pause: then it is mended by another pod, with its data.
 func TestCrashLoopIsEnded(t *testing.T) {
-	tc := newScaled(t, "looping", "", "{}")
+	tc := newScaled(t, "looping", "")
 	tc.Remember("before")
-	tc.fill(load.Etcd)
+	tc.fill()
 	before := tc.Pods(t.Context(), "etcd")[0].UID
-	stop, _ := tc.storm(load.Etcd)
+	stop, _ := tc.storm()
 	hosted.Without(tc.Scenario, hosted.Programs, func() {
 		tc.Eventually("etcd waits in back-off", hosted.Usable, func(ctx context.Context) (bool, string) {
 			out, err := tc.TryKubectl(ctx, "--namespace", tc.Home, "get", "pod", "etcd-0", "-o", "jsonpath={.status.containerStatuses[0].state}")
 			return err == nil && strings.Contains(out, "CrashLoopBackOff"), fmt.Sprint(out, err)
 		})
 	})
-	tc.awaitGrowth("etcd")
+	tc.awaitGrowth()
 	stop()
 	tc.AwaitReady()
 	tc.MustRemember("before")
-	tc.mustBeAsDecided("etcd")
+	tc.mustBeAsDecided()
 	if after := tc.Pods(t.Context(), "etcd")[0].UID; after == before {
 		t.Log("the pod was not replaced: its container ran again when the programs were back")
 	}
@@ -107,22 +106,22 @@ func TestCrashLoopIsEnded(t *testing.T) {
 
 // A scaler that is killed again and again while a storm goes on loses nothing and does nothing twice.
 func TestScalerIsKilledInTheStorm(t *testing.T) {
-	tc := newScaled(t, "beheaded", "", "{}")
-	tc.fill(load.Etcd)
-	stop, _ := tc.storm(load.Etcd)
+	tc := newScaled(t, "beheaded", "")
+	tc.fill()
+	stop, _ := tc.storm()
 	for range 4 {
 		hosted.Kill(tc.Scenario, hosted.ClusterScaler)
 		time.Sleep(5 * time.Second)
 	}
-	tc.awaitGrowth("etcd")
+	tc.awaitGrowth()
 	stop()
 	tc.AwaitReady()
-	tc.mustBeAsDecided("etcd")
+	tc.mustBeAsDecided()
 }
 
 // Without metrics, kills are mended all the same, and it is said that usage is not known.
 func TestMetricsAreGone(t *testing.T) {
-	tc := newScaled(t, "blind", "", "{}")
+	tc := newScaled(t, "blind", "")
 	tc.Kubectl("--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=0")
 	t.Cleanup(func() { // the others need it, whatever happens here
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
@@ -132,12 +131,12 @@ func TestMetricsAreGone(t *testing.T) {
 		}
 	})
 	time.Sleep(20 * time.Second) // a period of the scaler's question
-	tc.fill(load.Etcd)
-	stop, _ := tc.storm(load.Etcd)
-	tc.awaitGrowth("etcd")
+	tc.fill()
+	stop, _ := tc.storm()
+	tc.awaitGrowth()
 	stop()
 	tc.AwaitReady()
-	tc.mustBeAsDecided("etcd")
+	tc.mustBeAsDecided()
 	all := tc.carriedOut(t.Context(), "etcd")
 	if evidence := fmt.Sprint(all[len(all)-1].Spec.Evidence); !strings.Contains(evidence, "metrics API") {
 		t.Errorf("the evidence does not say that usage is not known: %s", evidence)
@@ -146,13 +145,13 @@ func TestMetricsAreGone(t *testing.T) {
 
 // The meta cluster's own API server dies in the storm.
 func TestMetaAPIServerDies(t *testing.T) {
-	tc := newScaled(t, "cutoff", "", "{}")
-	tc.fill(load.Etcd)
+	tc := newScaled(t, "cutoff", "")
+	tc.fill()
 	status, err := tc.Cluster.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop, _ := tc.storm(load.Etcd)
+	stop, _ := tc.storm()
 	for _, p := range status.Parts {
 		if p.Name == "kube-apiserver" {
 			if err := unix.Kill(p.PID, unix.SIGKILL); err != nil {
@@ -164,19 +163,19 @@ func TestMetaAPIServerDies(t *testing.T) {
 		status, err := tc.Cluster.Status(ctx)
 		return err == nil && len(status.Unready) == 0, fmt.Sprintf("%v %q", err, status.Unready)
 	})
-	tc.awaitGrowth("etcd")
+	tc.awaitGrowth()
 	stop()
 	tc.AwaitReady()
-	tc.mustBeAsDecided("etcd")
+	tc.mustBeAsDecided()
 }
 
 // Somebody else writes the size: that is said, and not fought; and when they let go, the scaler goes on.
 func TestForeignWriter(t *testing.T) {
-	tc := newScaled(t, "foreign", "", "{}")
+	tc := newScaled(t, "foreign", "")
 	tc.Kubectl("patch", "tenantcluster", tc.Name, "--type=merge", "--field-manager=somebody", "--patch",
 		`{"spec":{"sizing":{"etcd":{"resources":{"limits":{"memory":"320Mi"}}}}}}`)
-	tc.fill(load.Etcd)
-	stop, _ := tc.storm(load.Etcd)
+	tc.fill()
+	stop, _ := tc.storm()
 	if says := tc.awaitHold("etcd", "owner"); !strings.Contains(says, "somebody") {
 		t.Errorf("it is held, but not said for whom: %s", says)
 	}
@@ -188,15 +187,15 @@ func TestForeignWriter(t *testing.T) {
 		t.Errorf("what somebody wrote is %q now", got)
 	}
 	tc.Kubectl("patch", "tenantcluster", tc.Name, "--type=json", "--field-manager=somebody", "--patch", `[{"op":"remove","path":"/spec/sizing/etcd"}]`)
-	stop, _ = tc.storm(load.Etcd)
-	tc.awaitGrowth("etcd")
+	stop, _ = tc.storm()
+	tc.awaitGrowth()
 	stop()
 	tc.AwaitReady()
 }
 
 // A size larger than the node can never be had, and one larger than what is free has to wait: both are shown, and gone when they are mended.
 func TestInfeasibleAndDeferredAreShown(t *testing.T) {
-	tc := newScaled(t, "large", "", "{}")
+	tc := newScaled(t, "large", "")
 	node := tc.Pods(t.Context(), "etcd")[0].Spec.NodeName
 	size := func(request string) {
 		tc.Kubectl("patch", "tenantcluster", tc.Name, "--type=merge", "--field-manager=somebody", "--patch",
@@ -254,14 +253,14 @@ spec:
 
 // All three members are killed, at one limit or at several: they end at one size, with their data.
 func TestThreeMembersAreKilled(t *testing.T) {
-	tc := newScaled(t, "triple", "  etcd: {members: 3}", "{}")
+	tc := newScaled(t, "triple", "  etcd: {members: 3}")
 	tc.Remember("before")
-	tc.fill(load.Etcd)
-	stop, _ := tc.storm(load.Etcd)
-	tc.awaitGrowth("etcd")
+	tc.fill()
+	stop, _ := tc.storm()
+	tc.awaitGrowth()
 	time.Sleep(20 * time.Second)
 	stop()
 	tc.AwaitReady()
 	tc.MustRemember("before")
-	tc.mustBeAsDecided("etcd")
+	tc.mustBeAsDecided()
 }

@@ -32,8 +32,8 @@ const (
 // scaled is a tenant with a ClusterScaler.
 type scaled struct{ *hosted.Tenant }
 
-// newScaled makes both; spec is what the tenant's spec holds beside version and exposure, policy what the ClusterScaler's does.
-func newScaled(t *testing.T, name, spec, policy string) scaled {
+// newScaled makes both; spec is what the tenant's spec holds beside version and exposure. The ClusterScaler is empty.
+func newScaled(t *testing.T, name, spec string) scaled {
 	t.Helper()
 	s := scenario.NewOwn(t)
 	tc := scaled{hosted.New(s, name, spec)}
@@ -41,8 +41,8 @@ func newScaled(t *testing.T, name, spec, policy string) scaled {
 apiVersion: metapilot.io/v1alpha1
 kind: ClusterScaler
 metadata: {name: %s}
-spec: %s
-`, name, policy))
+spec: {}
+`, name))
 	tc.Eventually("the ClusterScaler watches it", hosted.Usable, func(ctx context.Context) (bool, string) {
 		out, err := tc.TryKubectl(ctx, "get", "clusterscaler", name, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].message}`)
 		return err == nil && out == "4 components", fmt.Sprint(out, err)
@@ -51,18 +51,18 @@ spec: %s
 }
 
 // fill makes what a storm asks for.
-func (tc scaled) fill(target load.Target) {
+func (tc scaled) fill() {
 	tc.Helper()
-	if err := load.Fill(tc.Context(), tc.Config, target, objects, bytes); err != nil {
+	if err := load.Fill(tc.Context(), tc.Config, load.Etcd, objects, bytes); err != nil {
 		tc.Fatalf("filling the tenant: %v", err)
 	}
 }
 
 // storm goes on until what it returns is called, and then tells.
-func (tc scaled) storm(target load.Target) (stop func(), told *load.Told) {
+func (tc scaled) storm() (stop func(), told *load.Told) {
 	tc.Helper()
 	ctx, cancel := context.WithCancel(tc.Context())
-	told, err := load.Storm(ctx, tc.Config, target, clients)
+	told, err := load.Storm(ctx, tc.Config, load.Etcd, clients)
 	if err != nil {
 		tc.Fatal(err)
 	}
@@ -94,28 +94,28 @@ func (tc scaled) carriedOut(ctx context.Context, component string) []v1alpha1.Sc
 }
 
 // awaitGrowth waits until a decision has taken effect.
-func (tc scaled) awaitGrowth(component string) {
+func (tc scaled) awaitGrowth() {
 	tc.Helper()
-	tc.Eventually(component+" has grown", hosted.Usable, func(ctx context.Context) (bool, string) {
-		all := tc.carriedOut(ctx, component)
+	tc.Eventually("etcd has grown", hosted.Usable, func(ctx context.Context) (bool, string) {
+		all := tc.carriedOut(ctx, "etcd")
 		return slices.ContainsFunc(all, func(r v1alpha1.ScalingRecord) bool { return r.Status.EffectiveAt != nil }), words(all)
 	})
 }
 
 // mustBeAsDecided: every pod has the size of the last decision, and no decision was made twice.
-func (tc scaled) mustBeAsDecided(component string) {
+func (tc scaled) mustBeAsDecided() {
 	tc.Helper()
-	tc.Eventually("the pods of "+component+" have the size of the last decision", hosted.Usable, func(ctx context.Context) (bool, string) {
-		all := tc.carriedOut(ctx, component)
+	tc.Eventually("the pods of etcd have the size of the last decision", hosted.Usable, func(ctx context.Context) (bool, string) {
+		all := tc.carriedOut(ctx, "etcd")
 		if len(all) == 0 {
 			return false, "nothing was decided"
 		}
 		want := all[len(all)-1].Spec.To.Limits.Memory
-		pods := tc.Pods(ctx, component)
+		pods := tc.Pods(ctx, "etcd")
 		wrong := slices.IndexFunc(pods, func(p corev1.Pod) bool { return limit(&p).Cmp(*want) != 0 || !scenario.Ready(&p) })
 		return len(pods) > 0 && wrong < 0, fmt.Sprintf("want %s; %s", want, podWords(pods))
 	})
-	tc.decidedOnce(component)
+	tc.decidedOnce("etcd")
 }
 
 // decidedOnce: each decision goes on from the one before it.
@@ -145,16 +145,6 @@ func words(records []v1alpha1.ScalingRecord) string {
 		fmt.Fprintf(&b, "%s %s %s %s: %s\n", r.Spec.DecidedAt.Format(time.TimeOnly), r.Spec.Decision, r.Status.Phase, r.Spec.Reason, r.Status.Message)
 	}
 	return b.String()
-}
-
-// kills counts those that the ClusterScaler has seen.
-func (tc scaled) kills(ctx context.Context, component string) int {
-	tc.Helper()
-	out, err := tc.TryKubectl(ctx, "get", "clusterscaler", tc.Name, "-o", fmt.Sprintf(`jsonpath={.status.components[?(@.name==%q)].kills[*].container}`, component))
-	if err != nil {
-		tc.Fatal(err)
-	}
-	return len(strings.Fields(out))
 }
 
 func (tc scaled) awaitKill(component string) {

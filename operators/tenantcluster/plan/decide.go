@@ -24,7 +24,7 @@ func Decide(o Observed, c Config) Plan {
 	p := Plan{Namespace: Namespace(o.Tenant), Issue: toIssue(o), Endpoint: endpoint(o)}
 	if o.Terminating {
 		p.Issue, p.Release = nil, true
-		p.Status = status(o, c, p, fault{"NamespaceTerminating", "somebody removes the namespace " + p.Namespace + "; its tenant is made anew when it is gone"})
+		p.Status = status(o, p, fault{"NamespaceTerminating", "somebody removes the namespace " + p.Namespace + "; its tenant is made anew when it is gone"})
 		p.Recheck = repairPeriod
 		return p
 	}
@@ -32,7 +32,7 @@ func Decide(o Observed, c Config) Plan {
 	p.Objects, wrong = render(o, c)
 	p.Unwanted = unwantedBudgets(o.Tenant)
 	p.Restart = restart(o)
-	p.Status = status(o, c, p, wrong)
+	p.Status = status(o, p, wrong)
 	p.Recheck = recheck(o, p)
 	return p
 }

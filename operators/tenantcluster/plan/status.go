@@ -14,7 +14,7 @@ import (
 )
 
 // status says how the tenant is. It keeps nothing in mind: conditions keep their times as long as their status stays.
-func status(o Observed, cfg Config, p Plan, wrong fault) v1alpha1.TenantClusterStatus {
+func status(o Observed, p Plan, wrong fault) v1alpha1.TenantClusterStatus {
 	t := o.Tenant
 	s := v1alpha1.TenantClusterStatus{
 		ObservedGeneration: t.Generation, Namespace: p.Namespace, Version: t.Status.Version,
@@ -30,7 +30,7 @@ func status(o Observed, cfg Config, p Plan, wrong fault) v1alpha1.TenantClusterS
 	if kubeconfigDone(o, p) {
 		s.KubeconfigSecretRef = &v1alpha1.SecretRef{Name: KubeconfigSecret(t.Name)}
 	}
-	for _, c := range conditions(o, cfg, p, wrong) {
+	for _, c := range conditions(o, p, wrong) {
 		c.ObservedGeneration, c.LastTransitionTime = t.Generation, timeOf(o.Now)
 		apimeta.SetStatusCondition(&s.Conditions, c)
 		s.Initialization.ControlPlaneInitialized = s.Initialization.ControlPlaneInitialized || c.Type == v1alpha1.ReadyCondition && c.Status == metav1.ConditionTrue
@@ -53,7 +53,7 @@ func etcdStatus(o Observed) v1alpha1.EtcdStatus {
 }
 
 // condition types in the order in which they stand in Ready's way.
-func conditions(o Observed, cfg Config, p Plan, wrong fault) []metav1.Condition {
+func conditions(o Observed, p Plan, wrong fault) []metav1.Condition {
 	parts := []metav1.Condition{certificates(p), etcdHealthy(o), available(o), componentsHealthy(o), kubeconfigReady(o, p)}
 	ready := is(v1alpha1.ReadyCondition, "Usable", fmt.Sprintf("a write, a read and a watch through %s went well", where(p)))
 	for _, c := range parts {
