@@ -31,6 +31,12 @@ func AtMost(metric, unit string, ours, bound float64, how string) Row {
 	return Row{Metric: metric, Unit: unit, Ours: &ours, Aim: fmt.Sprintf("<= %g", bound), Holds: &holds, How: how}
 }
 
+// Less is a row whose aim is to stay below a rival.
+func Less(metric, unit string, ours float64, rival string, theirs float64, how string) Row {
+	holds := ours < theirs
+	return Row{Metric: metric, Unit: unit, Ours: &ours, Aim: "< " + rival, Holds: &holds, How: how}.Beside(rival, theirs)
+}
+
 // Plain is a row without an aim.
 func Plain(metric, unit string, ours float64, how string) Row {
 	return Row{Metric: metric, Unit: unit, Ours: &ours, Aim: "-", How: how}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -28,12 +29,13 @@ func measure(ctx context.Context, o options) error {
 		return err
 	}
 	var rows []bench.Row
+	var problem error // does not lose what was measured before
 	for _, part := range []func(context.Context) ([]bench.Row, error){b.decide, b.growth, b.reaction, b.survival} {
 		some, err := part(ctx)
-		if err != nil {
-			return err
-		}
 		rows = append(rows, some...)
+		if problem = err; problem != nil {
+			break
+		}
 	}
-	return bench.Write(os.Stdout, filepath.Join(checkout, "bench"), "scaler", rows)
+	return errors.Join(problem, bench.Write(os.Stdout, filepath.Join(checkout, "bench"), "scaler", rows))
 }

@@ -23,7 +23,8 @@ type watcher struct {
 
 	mu     sync.Mutex
 	kills  []kill
-	mourns bool // between a death and the next life with a larger limit
+	last   time.Time // of the deaths
+	mourns bool      // between a death and the next life with a larger limit
 }
 
 // seen is what was seen so far.
@@ -33,11 +34,18 @@ func (w *watcher) seen() []kill {
 	return slices.Clone(w.kills)
 }
 
-// mourning: a death has not been followed by a larger limit yet.
-func (w *watcher) mourning() bool {
+// mended: so many kills, and nothing waits for a larger limit.
+func (w *watcher) mended(enough int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.mourns
+	return !w.mourns && len(w.kills) >= enough
+}
+
+// calm: nothing has died for a while, and what died has a larger limit.
+func (w *watcher) calm() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.mourns && time.Since(w.last) > calm
 }
 
 // kill is one death, and the life that followed it with a larger limit.
@@ -46,6 +54,18 @@ type kill struct {
 	limit     int64
 	recovered time.Duration // zero until it did
 	deaths    int           // at the old limit, this one included
+}
+
+// waits are the seconds from each kill to the larger limit. One that is not there yet counts as far as it was waited for: who never mends anything
+// must not look fast.
+func waits(kills []kill) (seconds []float64) {
+	for _, k := range kills {
+		if k.recovered == 0 {
+			k.recovered = time.Since(k.at)
+		}
+		seconds = append(seconds, k.recovered.Seconds())
+	}
+	return seconds
 }
 
 // life is a container that runs.
@@ -81,6 +101,7 @@ func (w *watcher) run(ctx context.Context) {
 func (w *watcher) died(l life) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.last = time.Now()
 	if w.mourns {
 		w.kills[len(w.kills)-1].deaths++
 		return
