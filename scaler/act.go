@@ -58,17 +58,21 @@ func (r *Reconciler) carryOut(ctx context.Context, cs *v1alpha1.ClusterScaler, t
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("writing ScalingRecord %s: %w", rec.Name, err)
 	}
-	if fresh {
-		r.announce(cs, t, v, rec)
-	}
 	v.before.LastRecord = rec.Name
 	if v.plan.Decision == model.Hold || v.plan.DryRun {
+		if fresh {
+			r.announce(cs, t, v, rec)
+		}
 		return r.leave(ctx, rec, v, fresh)
 	}
 	if err := r.write(ctx, t, v); err != nil {
+		if fresh {
+			r.warn(cs, t, rec, "ScaleFailed", err.Error())
+		}
 		failed := v1alpha1.ScalingRecordStatus{Phase: v1alpha1.PhaseFailed, Message: err.Error()}
 		return errors.Join(err, r.settle(ctx, rec, failed))
 	}
+	r.announce(cs, t, v, rec)
 	v.did()
 	return r.settle(ctx, rec, r.applied(rec))
 }
@@ -90,7 +94,7 @@ func (r *Reconciler) write(ctx context.Context, t target, v *view) error {
 	if t.tenant == nil {
 		generation, err := r.workload().Apply(ctx, v.component.workload, v.component.container, resources)
 		if err == nil {
-			r.written.Store(v.component.workload.GetUID(), written{generation, v.plan.To})
+			r.written.Store(v.component.workload.GetUID(), generation)
 		}
 		return err
 	}
@@ -104,7 +108,7 @@ func (r *Reconciler) write(ctx context.Context, t target, v *view) error {
 	if err != nil {
 		return err
 	}
-	r.written.Store(t.tenant.UID, written{generation: generation})
+	r.written.Store(t.tenant.UID, generation)
 	return nil
 }
 
@@ -121,7 +125,7 @@ func (r *Reconciler) applied(rec *v1alpha1.ScalingRecord) v1alpha1.ScalingRecord
 	if rec.Spec.SignalAt != nil {
 		ms := rec.Spec.DecidedAt.Sub(rec.Spec.SignalAt.Time).Milliseconds()
 		s.SignalToDecisionMilliseconds = &ms
-		reaction.WithLabelValues("decision").Observe(float64(ms) / 1000)
+		reaction.WithLabelValues(rec.Spec.Source, "decision").Observe(float64(ms) / 1000)
 	}
 	return s
 }

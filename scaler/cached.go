@@ -1,6 +1,9 @@
 package scaler
 
 import (
+	"bytes"
+
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -16,6 +19,8 @@ func Cached() cache.Options {
 		DefaultTransform: strip,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:             {Transform: slim},
+			&appsv1.Deployment{}:      {Transform: managers},
+			&appsv1.StatefulSet{}:     {Transform: managers},
 			&v1alpha1.TenantCluster{}: {Transform: func(o any) (any, error) { return o, nil }}, // who writes spec.sizing is told by its managed fields
 		},
 	}
@@ -40,4 +45,21 @@ func slim(o any) (any, error) {
 		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Name: c.Name, Resources: c.Resources, Env: c.Env})
 	}
 	return kept, nil
+}
+
+// managers keeps of a workload's managed fields who writes resources of containers, and when they last wrote anything.
+func managers(o any) (any, error) {
+	workload, ok := o.(client.Object)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	var kept []metav1.ManagedFieldsEntry
+	for _, entry := range workload.GetManagedFields() {
+		if entry.Subresource == "" && entry.FieldsV1 != nil && bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:resources"`)) {
+			entry.FieldsV1 = nil
+			kept = append(kept, entry)
+		}
+	}
+	workload.SetManagedFields(kept)
+	return workload, nil
 }

@@ -23,7 +23,6 @@ import (
 	runtimesource "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
-	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 	"github.com/metapilot/metapilot/scaler/source"
 )
@@ -38,22 +37,13 @@ type Reconciler struct {
 	Budget   Budget
 	Workers  int // ClusterScalers that are worked on at the same time
 
-	written sync.Map // UID of a TenantCluster or workload -> what the scaler wrote last
+	written sync.Map // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
 }
 
-// written is what the scaler wrote.
-type written struct {
-	generation int64
-	size       model.Size // of a workload
-}
-
-// wrote is what the scaler wrote last of an object, and whether the cache has not seen it yet.
-func (r *Reconciler) wrote(o client.Object) (last written, known, behind bool) {
-	value, known := r.written.Load(o.GetUID())
-	if known {
-		last = value.(written)
-	}
-	return last, known, known && o.GetGeneration() < last.generation
+// behind: the cache has not seen yet what the scaler wrote last of an object.
+func (r *Reconciler) behind(o client.Object) bool {
+	generation, known := r.written.Load(o.GetUID())
+	return known && o.GetGeneration() < generation.(int64)
 }
 
 // Budget of disruptive moves in the whole fleet.
@@ -75,6 +65,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(m).Named("clusterscaler").
 		For(&v1alpha1.ClusterScaler{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ClusterScaler{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.TenantCluster{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfTenant)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfPod)).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfWorkload)).
@@ -115,7 +106,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("observing: %w", err)
 	}
 	for i := range views {
-		views[i].plan = plan.Decide(&views[i].observed, &views[i].policy)
+		v := &views[i]
+		v.plan = plan.Decide(&v.observed, &v.policy)
+		v.reserve(v.observed.Nodes) // which all components share
 	}
 	actErr := r.act(ctx, cs, target, views)
 	again, tellErr := r.tell(ctx, cs, target, views, actErr)

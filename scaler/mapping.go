@@ -49,7 +49,7 @@ func nonEmpty(s string) []string {
 }
 
 func moved(r *v1alpha1.ScalingRecord) []string {
-	if r.Spec.Decision == v1alpha1.DecisionRestart && !r.Spec.DryRun {
+	if r.Spec.Disruptive && r.Status.Phase != v1alpha1.PhaseFailed {
 		return []string{yes}
 	}
 	return nil
@@ -84,6 +84,27 @@ func (r *Reconciler) naming(ctx context.Context, namespace, tenant string) []rec
 // scalersOfWorkload are those of the namespace that look after workloads: few, so it is not worth finding out which one.
 func (r *Reconciler) scalersOfWorkload(ctx context.Context, o client.Object) []reconcile.Request {
 	return r.requests(ctx, func(cs *v1alpha1.ClusterScaler) bool { return len(cs.Spec.Workloads) > 0 }, client.InNamespace(o.GetNamespace()))
+}
+
+// rivals are the other ClusterScalers of the same target, whose turn it may be when this one goes.
+func (r *Reconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+	cs := o.(*v1alpha1.ClusterScaler)
+	return r.requests(ctx, func(other *v1alpha1.ClusterScaler) bool { return other.Name != cs.Name && sharing(cs, other) != "" }, client.InNamespace(cs.Namespace))
+}
+
+// sharing is what both look after; empty if there is nothing.
+func sharing(a, b *v1alpha1.ClusterScaler) string {
+	if tenant := TenantOf(a); tenant != "" && tenant == TenantOf(b) {
+		return "TenantCluster " + tenant
+	}
+	for _, mine := range a.Spec.Workloads {
+		for _, theirs := range b.Spec.Workloads {
+			if mine.Kind == theirs.Kind && mine.Name == theirs.Name {
+				return mine.Kind + " " + mine.Name
+			}
+		}
+	}
+	return ""
 }
 
 func (r *Reconciler) everyScaler(ctx context.Context, _ client.Object) []reconcile.Request {

@@ -1,11 +1,15 @@
 package scaler
 
 import (
+	"context"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
@@ -21,9 +25,9 @@ var (
 		Name: "metapilot_scaler_oom_kills_total", Help: "OOM kills that were seen.",
 	}, []string{"component"})
 	reaction = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "metapilot_scaler_reaction_seconds", Help: "Time from an OOM kill, known to the second, to the decision and to its effect.",
+		Name: "metapilot_scaler_reaction_seconds", Help: "Time from what a source saw to the decision and to its effect; of OOM kills it is known to the second.",
 		Buckets: []float64{0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 30, 120},
-	}, []string{"until"})
+	}, []string{"source", "until"})
 )
 
 func init() {
@@ -35,4 +39,40 @@ func count(v *view) {
 		holds.WithLabelValues(v.component.name, held.Guard).Inc()
 	}
 	decisions.WithLabelValues(v.component.name, string(v.plan.Decision), strconv.FormatBool(v.plan.DryRun)).Inc()
+}
+
+// countKills counts those that the status did not tell of before.
+func countKills(before, after *v1alpha1.ClusterScaler) {
+	for i := range after.Status.Components {
+		c := &after.Status.Components[i]
+		known := said(before, c.Name).Kills
+		for _, k := range c.Kills {
+			if !slices.ContainsFunc(known, func(o v1alpha1.OOMKill) bool { return o.Container == k.Container }) {
+				oomKills.WithLabelValues(c.Name).Inc()
+			}
+		}
+	}
+}
+
+// held tells of each ClusterScaler which changes guards hold now. It reads the status, so that nothing outlives its object.
+type held struct{ reader client.Reader }
+
+var heldNow = prometheus.NewDesc("metapilot_scaler_held", "Changes that a guard holds now.", []string{"namespace", "name", "component", "guard"}, nil)
+
+func (h held) Describe(into chan<- *prometheus.Desc) { into <- heldNow }
+
+func (h held) Collect(into chan<- prometheus.Metric) {
+	var all v1alpha1.ClusterScalerList
+	if err := h.reader.List(context.Background(), &all, client.UnsafeDisableDeepCopy); err != nil {
+		into <- prometheus.NewInvalidMetric(heldNow, err)
+		return
+	}
+	for i := range all.Items {
+		cs := &all.Items[i]
+		for j := range cs.Status.Components {
+			if c := &cs.Status.Components[j]; c.Held != nil {
+				into <- prometheus.MustNewConstMetric(heldNow, prometheus.GaugeValue, 1, cs.Namespace, cs.Name, c.Name, c.Held.Guard)
+			}
+		}
+	}
 }

@@ -52,8 +52,9 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		v.records = of(records, v.component.name)
 		v.observed = model.Observed{
 			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
-			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: kills(v.before),
-			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk),
+			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: merged(nil, v.before.Kills),
+			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk), Replaced: v.component.workload != nil,
+			Restarted: v.component.restarted, Restarting: v.component.restarting(now),
 		}
 		v.recall()
 		v.look(r.Sources)
@@ -74,7 +75,7 @@ func said(cs *v1alpha1.ClusterScaler, component string) v1alpha1.ScaledComponent
 func (v *view) look(sources []source.Source) {
 	o, c := &v.observed, v.component
 	for _, pod := range c.pods {
-		o.Pods = append(o.Pods, podOf(pod, c.container, c.size))
+		o.Pods = append(o.Pods, podOf(pod, c.container, c.size, o.Now))
 		if c.workload != nil {
 			o.Pods[len(o.Pods)-1].GoMemLimit = 0 // its user's, who may have set it to anything
 		}
@@ -88,14 +89,7 @@ func (v *view) look(sources []source.Source) {
 
 const keptKills = 16 // as many as the status takes
 
-func kills(before v1alpha1.ScaledComponent) (all []model.Kill) {
-	for _, k := range before.Kills {
-		all = append(all, model.Kill{Pod: k.Pod, Container: k.Container, At: k.Time.Time, Limit: k.Limit})
-	}
-	return all
-}
-
-func podOf(p *corev1.Pod, container string, size model.Size) model.Pod {
+func podOf(p *corev1.Pod, container string, size model.Size, now time.Time) model.Pod {
 	pod := model.Pod{Name: p.Name, Node: p.Spec.NodeName, Placed: p.Spec.NodeName != "", Terminating: !p.DeletionTimestamp.IsZero()}
 	if c := podresize.Container(p, container); c != nil {
 		pod.Size, pod.GoMemLimit = requirements(&c.Resources), goMemLimit(c)
@@ -114,12 +108,16 @@ func podOf(p *corev1.Pod, container string, size model.Size) model.Pod {
 		switch {
 		case c.Type == corev1.PodReady:
 			pod.Ready = c.Status == corev1.ConditionTrue
-		case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue:
+		case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue,
+			c.Reason == corev1.PodReasonUnschedulable && now.Sub(c.LastTransitionTime.Time) >= unplaced:
 			pod.Pending, pod.Says = c.Reason, c.Message
 		}
 	}
 	return pod
 }
+
+// unplaced is how long the scheduler may look for a node before a size counts as too large: the pod before it may still be leaving its own.
+const unplaced = 10 * time.Second
 
 // infeasible is the kubelet's word for a resize that its node can never have.
 const infeasible = "Infeasible"
@@ -169,17 +167,31 @@ func of(records []*v1alpha1.ScalingRecord, component string) (some []*v1alpha1.S
 	return some
 }
 
-// recall tells what was decided before, as far as it could be carried out.
+// recall tells what was decided before, as far as it could be carried out, and the kills that were known then.
 func (v *view) recall() {
+	o := &v.observed
 	for _, r := range slices.Backward(v.records) {
 		if r.Status.Phase != v1alpha1.PhaseFailed {
-			v.observed.Remember(decidedIn(r))
-		}
-		if r.Spec.Decision == v1alpha1.DecisionRestart && !r.Spec.DryRun {
-			v.observed.Restarting = r.Status.EffectiveAt == nil && v.observed.Now.Sub(r.Spec.DecidedAt.Time) < rolling
+			o.Remember(decidedIn(r))
 		}
 	}
-	v.observed.DateChanges()
+	if len(v.records) > 0 {
+		o.Kills = merged(o.Kills, v.records[0].Spec.Kills)
+	}
+	o.DateChanges()
+	if c := v.component; c.workload != nil && o.Carried.Stored && o.Carried.To != o.Size {
+		o.Foreign, o.Yields = c.changedBy(o.Now)
+	}
+}
+
+// merged are the kills of both, each once.
+func merged(known []model.Kill, more []v1alpha1.OOMKill) []model.Kill {
+	for _, k := range more {
+		if !slices.ContainsFunc(known, func(o model.Kill) bool { return o.Container == k.Container }) {
+			known = append(known, model.Kill{Pod: k.Pod, Container: k.Container, At: k.Time.Time, Limit: k.Limit})
+		}
+	}
+	return known
 }
 
 func timeOf(t *metav1.Time) time.Time {
@@ -189,13 +201,11 @@ func timeOf(t *metav1.Time) time.Time {
 	return t.Time
 }
 
-// rolling is how long pods may take to be replaced before it is tried again.
-const rolling = 15 * time.Minute
-
 func decidedIn(r *v1alpha1.ScalingRecord) model.Decided {
 	s := &r.Spec
 	d := model.Decided{
 		Decision: model.Decision(s.Decision), DryRun: s.DryRun, From: plan.SizeOf(s.From), To: plan.SizeOf(s.To), At: s.DecidedAt.Time,
+		Stored: r.Status.Phase != "" && r.Status.Phase != v1alpha1.PhaseDecided,
 	}
 	if i := slices.IndexFunc(s.Guards, func(g v1alpha1.GuardVerdict) bool { return g.Held }); i >= 0 && s.Decision == v1alpha1.DecisionHold {
 		d.Guard = s.Guards[i].Guard
@@ -215,6 +225,22 @@ func (r *Reconciler) moves(ctx context.Context) ([]time.Time, error) {
 	}
 	slices.SortFunc(all, time.Time.Compare)
 	return all, nil
+}
+
+// reserve takes from the nodes what a decision adds to requests, so that the next component of the target does not count on it.
+func (v *view) reserve(nodes []model.Node) {
+	if v.plan.DryRun || v.plan.Decision != model.Up {
+		return
+	}
+	for i := range v.observed.Pods {
+		pod := &v.observed.Pods[i]
+		for j := range nodes {
+			if n := &nodes[j]; n.Name == pod.Node && !pod.Terminating {
+				n.Free.CPU -= max(0, v.plan.To.Requests.CPU-pod.Size.Requests.CPU)
+				n.Free.Memory -= max(0, v.plan.To.Requests.Memory-pod.Size.Requests.Memory)
+			}
+		}
+	}
 }
 
 // nodes are all of them; what is free is reckoned for those that the target's pods run on.

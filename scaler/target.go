@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -39,12 +40,42 @@ type component struct {
 	pods            []*corev1.Pod
 	workload        client.Object // nil for a component of a tenant
 	behind          bool          // the cache has not seen yet what was written of it
+	restarted       time.Time     // when its pods were to be replaced last
+}
+
+// rolling is how long pods may take to be replaced before it is tried again.
+const rolling = 15 * time.Minute
+
+// restarting: some pods are older than the last restart that was asked for.
+func (c *component) restarting(now time.Time) bool {
+	return now.Sub(c.restarted) < rolling && slices.ContainsFunc(c.pods, func(p *corev1.Pod) bool { return p.CreationTimestamp.Time.Before(c.restarted) })
+}
+
+// yielding is how long a size that somebody else gives a plain workload is left alone. Writing against them at once would go to and fro; never doing
+// so again would leave the workload to its next kill because of one upgrade long ago.
+const yielding = time.Hour
+
+// changedBy is who has set the workload's size after the scaler, and until when they are given way to; nobody if that is long ago.
+func (c *component) changedBy(now time.Time) (who string, until time.Time) {
+	var last time.Time
+	for _, entry := range c.workload.GetManagedFields() {
+		if entry.Manager != actuator.Owner && entry.Time != nil && entry.Time.After(last) {
+			who, last = entry.Manager, entry.Time.Time
+		}
+	}
+	if until = last.Add(yielding); !now.Before(until) {
+		return "", time.Time{}
+	}
+	return who, until
 }
 
 // Components of a tenant, in the order in which they are shown.
 var Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 
 func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (target, error) {
+	if taken, err := r.taken(ctx, cs); taken.reason != "" || err != nil {
+		return target{fault: taken}, err
+	}
 	if len(cs.Spec.Workloads) > 0 {
 		return r.findWorkloads(ctx, cs)
 	}
@@ -61,13 +92,36 @@ func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (targ
 		t.fault = fault{"UnknownComponent", unknown}
 		return t, nil
 	}
-	if _, _, t.behind = r.wrote(t.tenant); t.behind {
+	if t.behind = r.behind(t.tenant); t.behind {
 		return t, nil
 	}
 	if !t.tenant.DeletionTimestamp.IsZero() {
 		t.stuck = "the TenantCluster is being removed"
 	}
 	return t, r.fill(ctx, &t)
+}
+
+// taken: an older ClusterScaler looks after the same target. Both would decide about the same kill.
+func (r *Reconciler) taken(ctx context.Context, cs *v1alpha1.ClusterScaler) (fault, error) {
+	var all v1alpha1.ClusterScalerList
+	if err := r.Client.List(ctx, &all, client.InNamespace(cs.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fault{}, err
+	}
+	for i := range all.Items {
+		other := &all.Items[i]
+		if what := sharing(cs, other); what != "" && older(other, cs) {
+			return fault{"TargetTaken", fmt.Sprintf("ClusterScaler %s looks after %s already: delete one of the two, or take it out of one", other.Name, what)}, nil
+		}
+	}
+	return fault{}, nil
+}
+
+// older, or first by name among those of one second.
+func older(a, b *v1alpha1.ClusterScaler) bool {
+	if x, y := a.CreationTimestamp.Time, b.CreationTimestamp.Time; !x.Equal(y) {
+		return x.Before(y)
+	}
+	return a.Name < b.Name
 }
 
 // unknownComponents says which components of the policy the target has not.
@@ -90,7 +144,7 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 		return err
 	}
 	for _, name := range Components {
-		c := component{name: name, container: name, quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name)}
+		c := component{name: name, container: name, quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name)}
 		size, known := sizeOf(t.tenant, name)
 		if !known {
 			continue // the master-operator has not looked at it yet
@@ -161,10 +215,7 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 		return c, err
 	}
 	c.pick(template.Spec.Containers, ref.Container)
-	last, known, behind := r.wrote(workload)
-	if c.behind = behind; known && !behind && last.size != c.size {
-		c.foreign = "somebody else" // and writing against them would only go to and fro
-	}
+	c.behind = r.behind(workload)
 	chosen, err := metav1.LabelSelectorAsSelector(selector())
 	if err != nil {
 		return c, err

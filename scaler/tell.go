@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,7 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 	after.Status.ObservedGeneration, after.Status.Components = cs.Generation, nil
 	for i := range views {
 		v := &views[i]
-		next, err := r.follow(ctx, v)
+		next, err := r.follow(ctx, cs, t, v)
 		problem = errors.Join(problem, err)
 		again = sooner(again, sooner(next, v.plan.Recheck))
 		after.Status.Components = append(after.Status.Components, v.says())
@@ -46,10 +47,14 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 		return again, problem
 	}
 	err := r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(cs, client.MergeFromWithOptimisticLock{}), client.FieldOwner(actuator.Owner))
-	if apierrors.IsConflict(err) { // the cache is behind: what it has not seen must not be written over
+	switch {
+	case apierrors.IsConflict(err): // the cache is behind: what it has not seen must not be written over
 		return settle, problem
+	case err != nil:
+		return again, errors.Join(problem, client.IgnoreNotFound(err))
 	}
-	return again, errors.Join(problem, client.IgnoreNotFound(err))
+	countKills(cs, after)
+	return again, problem
 }
 
 // forgetNothing keeps what was said of components that were not looked at.
@@ -71,7 +76,7 @@ func sooner(a, b time.Duration) time.Duration {
 }
 
 // follow brings the component's records up to what was seen.
-func (r *Reconciler) follow(ctx context.Context, v *view) (again time.Duration, problem error) {
+func (r *Reconciler) follow(ctx context.Context, cs *v1alpha1.ClusterScaler, t target, v *view) (again time.Duration, problem error) {
 	for _, rec := range v.records {
 		status, next := record.Follow(rec, &v.observed, &v.policy)
 		again = sooner(again, next)
@@ -79,7 +84,10 @@ func (r *Reconciler) follow(ctx context.Context, v *view) (again time.Duration, 
 			continue
 		}
 		if status.Phase == v1alpha1.PhaseEffective && status.SignalToEffectMilliseconds != nil {
-			reaction.WithLabelValues("effect").Observe(float64(*status.SignalToEffectMilliseconds) / 1000)
+			reaction.WithLabelValues(rec.Spec.Source, "effect").Observe(float64(*status.SignalToEffectMilliseconds) / 1000)
+		}
+		if bad := status.Phase == v1alpha1.PhaseEscalated || status.Phase == v1alpha1.PhaseDegraded; bad && rec.Status.Phase != status.Phase {
+			r.warn(cs, t, rec, string(status.Phase), status.Message)
 		}
 		problem = errors.Join(problem, r.settle(ctx, rec, status))
 	}
@@ -111,12 +119,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 	s := v1alpha1.ScaledComponent{
 		Name: v.component.name, Size: plan.InAPI(v.observed.Size), Says: plan.Explain(&v.plan), WhyNotSmaller: v.plan.Smaller,
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
-	}
-	for _, k := range v.observed.Kills {
-		if !slices.ContainsFunc(v.before.Kills, func(known v1alpha1.OOMKill) bool { return known.Container == k.Container }) {
-			oomKills.WithLabelValues(v.component.name).Inc()
-		}
-		s.Kills = append(s.Kills, v1alpha1.OOMKill{Pod: k.Pod, Container: k.Container, Time: metav1.NewTime(k.At), Limit: k.Limit})
+		Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}
 	if held := v.plan.Held; held != nil {
 		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.InAPI(v.plan.Wants), Since: metav1.NewTime(v.observed.Now)}
@@ -139,24 +142,65 @@ func told(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.Truncate(time.Second)}
 }
 
-// conditions of the ClusterScaler. A held change is no fault of it.
+// conditions of the ClusterScaler. A held change is no fault of it, unless somebody has to give way.
 func conditions(cs *v1alpha1.ClusterScaler, t target, views []view, actErr error, now time.Time) []metav1.Condition {
-	ready := metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Watching", Message: fmt.Sprintf("%d components", len(views))}
-	stalled := metav1.Condition{Type: v1alpha1.StalledCondition, Status: metav1.ConditionFalse, Reason: "NotStalled", Message: "nothing needs a user"}
-	switch {
+	ready := is(v1alpha1.ReadyCondition, "Watching", fmt.Sprintf("%d components", len(views)))
+	stalled := isNot(v1alpha1.StalledCondition, "NotStalled", "nothing needs a user")
+	switch taken := takenFrom(views); {
 	case t.fault.reason != "":
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, t.fault.reason, t.fault.message
-		stalled.Status, stalled.Reason, stalled.Message = metav1.ConditionTrue, t.fault.reason, t.fault.message
+		ready, stalled = isNot(v1alpha1.ReadyCondition, t.fault.reason, t.fault.message), is(v1alpha1.StalledCondition, t.fault.reason, t.fault.message)
 	case actErr != nil:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "ActFailed", actErr.Error()
+		ready = isNot(v1alpha1.ReadyCondition, "ActFailed", actErr.Error())
 	case len(views) == 0:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "SizesUnknown", "the master-operator has not told the target's sizes yet"
+		ready = isNot(v1alpha1.ReadyCondition, "SizesUnknown", "the master-operator has not told the target's sizes yet")
+	case taken != "":
+		stalled = is(v1alpha1.StalledCondition, "ForeignWriter", taken)
 	}
-	both := []metav1.Condition{ready, stalled}
-	for i := range both {
-		both[i].ObservedGeneration, both[i].LastTransitionTime = cs.Generation, metav1.NewTime(now)
+	all := []metav1.Condition{ready, reconciling(views), usage(views), stalled}
+	for i := range all {
+		all[i].ObservedGeneration, all[i].LastTransitionTime = cs.Generation, metav1.NewTime(now)
 	}
-	return both
+	return all
+}
+
+func is(kind, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, Message: message}
+}
+
+func isNot(kind, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: message}
+}
+
+// takenFrom says which component's size somebody else writes; empty if nobody does.
+func takenFrom(views []view) string {
+	for i := range views {
+		if o := &views[i].observed; o.Foreign != "" {
+			return fmt.Sprintf("%s: %s writes its size, so that nothing would be changed", o.Component, o.Foreign)
+		}
+	}
+	return ""
+}
+
+// reconciling: a decided size has not reached all pods yet.
+func reconciling(views []view) metav1.Condition {
+	for i := range views {
+		if v := &views[i]; v.decidedByUs() {
+			if why := record.Missing(&v.observed); why != "" {
+				return is(v1alpha1.ReconcilingCondition, "Resizing", v.component.name+": "+why)
+			}
+		}
+	}
+	return isNot(v1alpha1.ReconcilingCondition, "NotReconciling", "every decided size has reached its pods")
+}
+
+// usage: without it, only kills make anything grow.
+func usage(views []view) metav1.Condition {
+	for i := range views {
+		if o := &views[i].observed; o.Metrics != "" && len(o.Pods) > 0 {
+			return isNot(v1alpha1.UsageKnownCondition, "NoReading", o.Component+": "+o.Metrics+"; until then only OOM kills make anything grow")
+		}
+	}
+	return is(v1alpha1.UsageKnownCondition, "Known", "the metrics API tells what is used")
 }
 
 // announce tells people and counters of a decision.
@@ -169,11 +213,27 @@ func (r *Reconciler) announce(cs *v1alpha1.ClusterScaler, t target, v *view, rec
 	case v.plan.DryRun:
 		reason = "DryRun"
 	}
+	r.event(cs, t, rec, kind, reason, rec.Spec.Reason)
+}
+
+// warn tells people that a decision did not do what it should.
+func (r *Reconciler) warn(cs *v1alpha1.ClusterScaler, t target, rec *v1alpha1.ScalingRecord, reason, message string) {
+	r.event(cs, t, rec, corev1.EventTypeWarning, reason, fmt.Sprintf("%s (%s)", message, rec.Spec.Reason))
+}
+
+func (r *Reconciler) event(cs *v1alpha1.ClusterScaler, t target, rec *v1alpha1.ScalingRecord, kind, reason, message string) {
 	about := []client.Object{cs}
 	if t.tenant != nil {
 		about = append(about, t.tenant)
 	}
+	note := rec.Spec.Component + ": " + message
+	if len(note) > longestNote {
+		note = strings.ToValidUTF8(note[:longestNote], "") + " ..."
+	}
 	for _, o := range about {
-		r.Recorder.Eventf(o, rec, kind, reason, "Scale", "%s: %s", v.component.name, rec.Spec.Reason)
+		r.Recorder.Eventf(o, rec, kind, reason, "Scale", "%s", note)
 	}
 }
+
+// longestNote in bytes: events.k8s.io takes 1 KiB (k8s.io/kubernetes/pkg/apis/core/validation/events.go).
+const longestNote = 1000

@@ -86,7 +86,7 @@ func sizesADeployment(t *testing.T, w *world) {
 	if other := d.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String(); other != "32Mi" {
 		t.Errorf("the limit of the other container became %s", other)
 	}
-	if note := pod.Annotations["metapilot.io/resized"]; !strings.HasSuffix(note, ";512Mi") {
+	if note := pod.Annotations["metapilot.io/resized"]; !strings.Contains(note, `"from":536870912`) {
 		t.Errorf("the pod's note of its resize is %q", note)
 	}
 	w.runs(t, pod)

@@ -375,10 +375,10 @@ func (w *world) kill(t *testing.T, pod *corev1.Pod) {
 func (w *world) killLater(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	w.get(t, pod)
-	if parts := strings.Split(pod.Annotations[podresize.Annotation], ";"); len(parts) == 3 {
-		at, err := time.Parse(time.RFC3339Nano, parts[1])
-		must(t, err)
-		<-time.After(time.Until(at.Add(4 * time.Second)))
+	if raw := pod.Annotations[podresize.Annotation]; raw != "" {
+		var note struct{ At time.Time }
+		must(t, json.Unmarshal([]byte(raw), &note))
+		<-time.After(time.Until(note.At.Add(4 * time.Second)))
 	}
 	w.kill(t, pod)
 }

@@ -35,6 +35,14 @@ type ScaledComponent struct {
 	//
 	// +optional
 	Held *HeldChange `json:"held,omitempty"`
+	// Waits says which pod does not run with this size yet, and why.
+	//
+	// +optional
+	Waits string `json:"waits,omitempty"`
+	// UsageUnknown says why it is not known what its pods use; until then only OOM kills make it grow.
+	//
+	// +optional
+	UsageUnknown string `json:"usageUnknown,omitempty"`
 	// RestartDebt says what a restart would bring, if it would bring anything.
 	//
 	// +optional

@@ -1,6 +1,9 @@
 package v1alpha1
 
-// Conditions of a TenantCluster. Ready, Reconciling and Stalled are kstatus's words.
+// UsageKnownCondition of a ClusterScaler: the metrics API tells what the target's pods use.
+const UsageKnownCondition = "UsageKnown"
+
+// Conditions of a TenantCluster, and the first three of a ClusterScaler. Ready, Reconciling and Stalled are kstatus's words.
 const (
 	// ReadyCondition: a user can use the tenant.
 	ReadyCondition = "Ready"

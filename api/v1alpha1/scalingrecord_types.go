@@ -59,8 +59,16 @@ type ScalingRecordSpec struct {
 	//
 	// +optional
 	DryRun bool `json:"dryRun,omitempty"`
+	// Disruptive: pods are replaced to carry it out.
+	//
+	// +optional
+	Disruptive bool `json:"disruptive,omitempty"`
 	// Reason in words.
 	Reason string `json:"reason"`
+	// Source that has seen what called for the change: oom, cpu or memory; empty for what no source calls for.
+	//
+	// +optional
+	Source string `json:"source,omitempty"`
 	// SignalAt is when what called for the change happened, as far as it is known.
 	//
 	// +optional
@@ -73,6 +81,12 @@ type ScalingRecordSpec struct {
 	From Size `json:"from"`
 	// To is the size that was decided; for a Hold the one that was wanted.
 	To Size `json:"to"`
+	// Kills that were known, oldest first: what a status that was not written in time does not tell.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Kills []OOMKill `json:"kills,omitempty"`
 	// Evidence that the decision rests on.
 	//
 	// +optional
@@ -146,6 +160,7 @@ const (
 	PhaseApplied    RecordPhase = "Applied"    // the size is stored where pods get it
 	PhaseEffective  RecordPhase = "Effective"  // running containers have it
 	PhaseVerified   RecordPhase = "Verified"   // and it was enough, as far as was looked
+	PhaseDegraded   RecordPhase = "Degraded"   // and a check found that something is wrong
 	PhaseEscalated  RecordPhase = "Escalated"  // it was not enough: a newer decision went further
 	PhaseSuperseded RecordPhase = "Superseded" // another size was decided before this one took effect
 	PhaseFailed     RecordPhase = "Failed"     // it could not be carried out

@@ -2,9 +2,13 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/metapilot/metapilot/internal/rollout"
 )
+
+// rolling is how long pods may take to be replaced before it is tried again (package scaler).
+const rolling = 15 * time.Minute
 
 // operator carries what is stored into pods: in place where they run, by recreating those that wait in back-off, and by replacing those that are
 // older than a restart that was asked for. It is late now and then.

@@ -75,22 +75,22 @@ type recordKey struct {
 // write makes the record, unless it is there already.
 func (c *component) write(f *fleet, o *model.Observed, p *model.Plan) {
 	key := recordKey{Decided: p.Decided(time.Time{}), grown: o.Grown}
-	for i := range p.Proposals {
-		if at := p.Proposals[i].Signal; at.After(key.signal) {
-			key.signal = at
-		}
+	if p.Source == "oom" {
+		key.signal = p.Signal
 	}
 	if p.Decision == model.Hold || p.DryRun {
 		key.At = f.now.Truncate(time.Hour)
 	}
 	if p.Decision == model.Restart {
-		key.At = f.now
-		f.moves = append(f.moves, f.now)
+		key.At = o.Restarted
 	}
 	if c.records[key] {
 		return
 	}
 	c.records[key] = true
+	if p.Decision == model.Restart {
+		f.moves = append(f.moves, f.now)
+	}
 	f.report.Records++
 	c.truth.record(f, c)
 	c.told.Remember(p.Decided(f.now))
@@ -106,6 +106,8 @@ func (c *component) look(f *fleet) {
 		}
 		if p.node != nil {
 			pod.Node = p.node.name
+		} else {
+			pod.Pending = "Unschedulable"
 		}
 		c.view = append(c.view, seen{pod, p.kills})
 	}
@@ -117,6 +119,7 @@ func (f *fleet) observe(c *component) *model.Observed {
 	*o = c.told
 	o.Now, o.Component, o.Quorum, o.Size, o.Kills = f.now, c.name, c.quorum, c.size, c.kills()
 	o.DateChanges()
+	o.Restarted, o.Restarting = c.restartedAt, f.now.Sub(c.restartedAt) < rolling && slices.ContainsFunc(c.pods, func(p *pod) bool { return p.created.Before(c.restartedAt) })
 	o.Moves, o.Pods = f.moves[max(0, len(f.moves)-100):], make([]model.Pod, len(c.view))
 	fresh := false
 	for i := range c.view {

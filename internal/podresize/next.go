@@ -37,7 +37,7 @@ func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (
 	if differs {
 		return resizable(pod, c, status, want)
 	}
-	if last := remembered(pod); !last.at.IsZero() && !last.settled && got(status, want) {
+	if last := remembered(pod); last != nil && !last.Settled && got(status, want) {
 		return Settle, ""
 	}
 	return pending(pod)
@@ -52,7 +52,7 @@ func hopeless(pod *corev1.Pod, status *corev1.ContainerStatus, kill *Kill, diffe
 	case differs && waits:
 		return "it waits in back-off with its old size"
 	case kill != nil && doubtful(pod, kill):
-		return "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit"
+		return "it was OOM-killed again before it had got its new limit, which its cgroup may never get"
 	}
 	return ""
 }
@@ -74,10 +74,10 @@ func belowLimit(pod *corev1.Pod, container string, want corev1.ResourceRequireme
 	return nil
 }
 
-// doubtful: the kill came with the last resize, and was not what the resize was made for.
+// doubtful: the kill came after the last resize, at the limit from before it, and was not what the resize was made for.
 func doubtful(pod *corev1.Pod, kill *Kill) bool {
 	last := remembered(pod)
-	return !last.at.IsZero() && !last.settled && kill.Container != last.ended && kill.At.After(last.at.Add(-time.Second)) && !kill.At.After(last.at.Add(settling))
+	return last != nil && !last.Settled && kill.Container != last.Ended && kill.At.After(last.At.Add(-time.Second))
 }
 
 // resizable is how a pod gets a size that differs from its own.

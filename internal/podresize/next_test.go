@@ -53,11 +53,11 @@ func TestNextStepOfAPod(t *testing.T) {
 		},
 		"it was killed again while it was resized": {
 			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), state(started(), killed("b", noon.Add(2*time.Second)))),
-			large, Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
+			large, Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
 		},
 		"it was killed for the first time while it was resized": {
 			running(resized(noon, large), state(killed("a", noon), none)),
-			large, Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
+			large, Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
 		},
 		"a running container has got the resize": {
 			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), runsWith(large)), large, Settle, "",
@@ -81,7 +81,11 @@ func TestNextStepOfAPod(t *testing.T) {
 		},
 		"it was killed while it was resized, and a larger one is decided by now": {
 			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), state(started(), killed("b", noon.Add(2*time.Second)))),
-			size("50m", "96Mi", "", "1Gi"), Recreate, "it was OOM-killed again while it was resized, so its cgroup may have kept the old limit",
+			size("50m", "96Mi", "", "1Gi"), Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
+		},
+		"it was killed a minute after a resize that the kubelet has put off": {
+			running(resized(noon, large), waitsFor(corev1.PodResizePending, "Deferred", "node is full"), state(started(), killed("b", noon.Add(time.Minute)))),
+			large, Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
 		},
 		"another container of the pod was killed and waits in back-off": {
 			running(func(p *corev1.Pod) { Status(p, "neighbour").State = backsOff }), large, InPlace, "",

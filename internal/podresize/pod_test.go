@@ -81,7 +81,7 @@ func has(r corev1.ResourceRequirements) change {
 // resized is what Resize notes before it resizes a pod as the others have made it, and the new size.
 func resized(at time.Time, to corev1.ResourceRequirements) change {
 	return func(p *corev1.Pod) {
-		p.Annotations[Annotation] = remember(p, "etcd", at)
+		p.Annotations[Annotation] = remember(p, "etcd", at).String()
 		has(to)(p)
 	}
 }
@@ -92,7 +92,11 @@ func runsWith(r corev1.ResourceRequirements) change {
 }
 
 // hasSettled is what Remembered notes.
-func hasSettled(p *corev1.Pod) { p.Annotations[Annotation] += ";settled" }
+func hasSettled(p *corev1.Pod) {
+	n := remembered(p)
+	n.Settled = true
+	p.Annotations[Annotation] = n.String()
+}
 
 // wasRefused is what Resize notes when the API server says that the node can never have the size.
 func wasRefused(r corev1.ResourceRequirements) change {

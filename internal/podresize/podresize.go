@@ -5,25 +5,19 @@
 package podresize
 
 import (
-	"slices"
-	"strings"
+	"encoding/json"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Annotation on a pod tells of its last resize: the container that had ended last by then, when it was, the memory limit before, and whether the
-// kubelet has said of a running container that it is done. It is written before the resize,
-// so that a kill is never taken for one at the new limit when it was at the old one.
+// Annotation on a pod tells of its last resize, in JSON. It is written before the resize, so that a kill is never taken for one at the new limit
+// when it was at the old one.
 const Annotation = "metapilot.io/resized"
 
 // settling is how long after a resize a kill may still have been at the old limit: the kubelet took up to 0.7 s to tell the cgroup, and the
 // time of a kill is given in whole seconds.
 const settling = 2 * time.Second
-
-// settled ends the annotation of a resize that a running container has got.
-const settled = "settled"
 
 const oomKilled, backOff = "OOMKilled", "CrashLoopBackOff"
 
@@ -51,11 +45,25 @@ func Kills(pod *corev1.Pod, container string) (kills []Kill) {
 // limitAt is the memory limit that a container had when it ended.
 func limitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
 	last := remembered(pod)
-	early := end.FinishedAt.Time.Before(last.at.Truncate(time.Second)) || !last.settled && !end.FinishedAt.After(last.at.Add(settling))
-	if !last.at.IsZero() && (end.ContainerID == last.ended || early) {
-		return last.from
+	switch {
+	case last == nil:
+	case end.ContainerID == last.Ended:
+		return last.EndedAt
+	case end.FinishedAt.Time.Before(last.At.Truncate(time.Second)):
+		return last.From
+	case !last.Settled && (!end.FinishedAt.After(last.At.Add(settling)) || waiting(pod, container, last.From)):
+		return last.From
 	}
 	return limit(pod, container)
+}
+
+// waiting: the kubelet has not taken the resize yet, and says so.
+func waiting(pod *corev1.Pod, container string, from int64) bool {
+	if step, _ := pending(pod); step == Held {
+		return true
+	}
+	status := Status(pod, container)
+	return status != nil && status.Resources != nil && status.Resources.Limits.Memory().Value() == from
 }
 
 func limit(pod *corev1.Pod, container string) int64 {
@@ -85,37 +93,44 @@ func Status(pod *corev1.Pod, container string) *corev1.ContainerStatus {
 	return nil
 }
 
-// memory of the last resize.
-type memory struct {
-	ended   string // id of the container that had ended last
-	at      time.Time
-	from    int64
-	settled bool // a container ran with the new limit
+// note of the last resize.
+type note struct {
+	At      time.Time `json:"at"`
+	From    int64     `json:"from"`              // bytes of the memory limit before
+	Ended   string    `json:"ended,omitempty"`   // id of the container that had ended last by then
+	EndedAt int64     `json:"endedAt,omitempty"` // bytes of the memory limit that it had
+	Settled bool      `json:"settled,omitempty"` // the kubelet has said of a running container that it has the new size
 }
 
-func remembered(pod *corev1.Pod) (m memory) {
-	parts := strings.Split(pod.Annotations[Annotation], ";")
-	if len(parts) < 3 {
-		return memory{}
+// remembered is the pod's note; nil if it has none, or one that nobody can read.
+func remembered(pod *corev1.Pod) *note {
+	var n note
+	if json.Unmarshal([]byte(pod.Annotations[Annotation]), &n) != nil || n.At.IsZero() {
+		return nil
 	}
-	at, err := time.Parse(time.RFC3339Nano, parts[1])
-	from, wrong := resource.ParseQuantity(parts[2])
-	if err != nil || wrong != nil {
-		return memory{}
-	}
-	return memory{parts[0], at, from.Value(), slices.Contains(parts[3:], settled)}
+	return &n
 }
 
-// remember is the annotation's value for a resize now.
-func remember(pod *corev1.Pod, container string, now time.Time) string {
-	ended := ""
+func (n note) String() string {
+	raw, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // the type is ours
+	}
+	return string(raw)
+}
+
+// remember is the note for a resize now. A resize that had not settled has left the limit from before it in doubt.
+func remember(pod *corev1.Pod, container string, now time.Time) note {
+	n := note{At: now.UTC(), From: limit(pod, container)}
+	if last := remembered(pod); last != nil && !last.Settled {
+		n.From = last.From
+	}
 	if status := Status(pod, container); status != nil {
 		for _, end := range []*corev1.ContainerStateTerminated{status.LastTerminationState.Terminated, status.State.Terminated} {
 			if end != nil {
-				ended = end.ContainerID
+				n.Ended, n.EndedAt = end.ContainerID, limitAt(pod, container, end)
 			}
 		}
 	}
-	from := resource.NewQuantity(limit(pod, container), resource.BinarySI)
-	return strings.Join([]string{ended, now.UTC().Format(time.RFC3339Nano), from.String()}, ";")
+	return n
 }

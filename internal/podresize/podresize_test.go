@@ -35,6 +35,14 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 		"after the resize": {
 			running(resized(noon, larger), state(started(), killed("a", noon.Add(3*time.Second)))), []Kill{{"a", noon.Add(3 * time.Second), 768 * mi}},
 		},
+		"long after a resize that the kubelet has put off": {
+			running(resized(noon, larger), waitsFor(corev1.PodResizePending, "Deferred", "node is full"), state(started(), killed("a", noon.Add(time.Minute)))),
+			[]Kill{{"a", noon.Add(time.Minute), 512 * mi}},
+		},
+		"after a resize that the kubelet has not got to yet": {
+			running(resized(noon, larger), runsWith(size("50m", "96Mi", "", "512Mi")), state(started(), killed("a", noon.Add(3*time.Second)))),
+			[]Kill{{"a", noon.Add(3 * time.Second), 512 * mi}},
+		},
 		"one before the resize, one after it": {
 			running(state(none, killed("a", noon)), resized(noon.Add(time.Second), larger), state(killed("b", noon.Add(time.Minute)), killed("a", noon))),
 			[]Kill{{"a", noon, 512 * mi}, {"b", noon.Add(time.Minute), 768 * mi}},
@@ -49,8 +57,17 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 			running(resized(noon, larger), hasSettled, state(started(), killed("a", noon.Add(time.Second)))), []Kill{{"a", noon.Add(time.Second), 768 * mi}},
 		},
 		"without a limit":                     {running(has(size("50m", "96Mi", "", "")), state(started(), killed("a", noon))), []Kill{{"a", noon, 0}}},
-		"of a pod whose note nobody can read": {running(noted("a;yesterday;512Mi"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
-		"of a pod whose note has no amount":   {running(noted("a;2026-11-23T12:00:00Z;much"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"of a pod whose note nobody can read": {running(noted("yesterday"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"of a pod whose note has no time":     {running(noted(`{"from":1}`), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"before two resizes: a later one does not give it another limit": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), larger), hasSettled, resized(noon.Add(time.Minute), larger)),
+			[]Kill{{"a", noon, 512 * mi}},
+		},
+		"while two resizes in a row are put off": {
+			running(resized(noon, larger), waitsFor(corev1.PodResizePending, "Deferred", "node is full"), resized(noon.Add(time.Minute), size("50m", "96Mi", "", "2Gi")),
+				state(started(), killed("a", noon.Add(2*time.Minute)))),
+			[]Kill{{"a", noon.Add(2 * time.Minute), 512 * mi}},
+		},
 		"of a pod that the kubelet has not told of": {
 			running(func(p *corev1.Pod) { p.Status.ContainerStatuses = nil }), nil,
 		},
@@ -80,14 +97,14 @@ func TestNoteNamesTheContainerThatHasEndedLast(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{
-		"none has ended":                    {running(), ";2026-11-23T12:00:00.5Z;512Mi"},
-		"one has, and it runs again":        {running(state(started(), killed("a", noon))), "a;2026-11-23T12:00:00.5Z;512Mi"},
-		"two have":                          {running(state(killed("b", noon), killed("a", noon))), "b;2026-11-23T12:00:00.5Z;512Mi"},
-		"one has ended, but was not killed": {running(state(started(), ended("Error", "e", noon))), "e;2026-11-23T12:00:00.5Z;512Mi"},
-		"there is no limit":                 {running(has(size("50m", "96Mi", "", ""))), ";2026-11-23T12:00:00.5Z;0"},
+		"none has ended":                    {running(), `{"at":"2026-11-23T12:00:00.5Z","from":536870912}`},
+		"one has, and it runs again":        {running(state(started(), killed("a", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"ended":"a","endedAt":536870912}`},
+		"two have":                          {running(state(killed("b", noon), killed("a", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"ended":"b","endedAt":536870912}`},
+		"one has ended, but was not killed": {running(state(started(), ended("Error", "e", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"ended":"e","endedAt":536870912}`},
+		"there is no limit":                 {running(has(size("50m", "96Mi", "", ""))), `{"at":"2026-11-23T12:00:00.5Z","from":0}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := remember(tc.pod, "etcd", noon.Add(500*time.Millisecond)); got != tc.want {
+			if got := remember(tc.pod, "etcd", noon.Add(500*time.Millisecond)).String(); got != tc.want {
 				t.Errorf("the note is %q, want %q", got, tc.want)
 			}
 		})
@@ -97,8 +114,8 @@ func TestNoteNamesTheContainerThatHasEndedLast(t *testing.T) {
 func TestNoteIsReadAsItWasWritten(t *testing.T) {
 	pod := running(state(started(), killed("containerd://0123", noon)))
 	at := time.Date(2026, 11, 23, 13, 0, 0, 123456789, time.FixedZone("elsewhere", 3600))
-	pod.Annotations[Annotation] = remember(pod, "etcd", at)
-	if got := remembered(pod); got.ended != "containerd://0123" || !got.at.Equal(at) || got.from != 512*mi {
+	pod.Annotations[Annotation] = remember(pod, "etcd", at).String()
+	if got := remembered(pod); got.Ended != "containerd://0123" || !got.At.Equal(at) || got.From != 512*mi {
 		t.Errorf("%q is read as %+v", pod.Annotations[Annotation], got)
 	}
 }

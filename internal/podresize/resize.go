@@ -17,7 +17,7 @@ import (
 // Resize gives a container another size in place, and returns the pod's generation from which on it has it. What is not named in the size stays.
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) (int64, error) {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	if err := annotate(ctx, c, pod, target, Annotation, remember(pod, container, now)); err != nil {
+	if err := annotate(ctx, c, pod, target, Annotation, remember(pod, container, now).String()); err != nil {
 		return 0, err
 	}
 	resized := map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": size}}}}
@@ -33,8 +33,13 @@ func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container str
 
 // Remembered notes that a running container has the size: whatever is killed from now on is killed at the new limit.
 func Remembered(ctx context.Context, c client.Client, pod *corev1.Pod) error {
+	last := remembered(pod)
+	if last == nil {
+		return nil
+	}
+	last.Settled = true
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	return annotate(ctx, c, pod, target, Annotation, pod.Annotations[Annotation]+";"+settled)
+	return annotate(ctx, c, pod, target, Annotation, last.String())
 }
 
 // annotate writes an annotation of the pod that was seen, not of one that has come in its place.

@@ -68,7 +68,7 @@ func TestResizeNotesItBeforeItResizes(t *testing.T) {
 		t.Fatalf("it is said to be there from generation %d on, error %v", generation, err)
 	}
 	want := []sent{
-		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"a;2026-11-23T12:00:00Z;512Mi"},"uid":"u-1"}}`},
+		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"ended\":\"a\",\"endedAt\":536870912}"},"uid":"u-1"}}`},
 		{"resize", types.StrategicMergePatchType,
 			`{"spec":{"containers":[{"name":"etcd","resources":{"limits":{"memory":"768Mi"},"requests":{"cpu":"50m","memory":"512Mi"}}}]}}`},
 	}
@@ -133,7 +133,7 @@ func TestResizeThatAContainerHasGotIsNoted(t *testing.T) {
 	if err := Remembered(t.Context(), a, pod); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"metadata":{"annotations":{"metapilot.io/resized":";2026-11-23T12:00:00Z;512Mi;settled"},"uid":"u-1"}}`
+	want := `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"settled\":true}"},"uid":"u-1"}}`
 	if len(a.sent) != 1 || !sameJSON(t, a.sent[0].body, want) {
 		t.Errorf("what was sent is\n%+v, want\n%s", a.sent, want)
 	}

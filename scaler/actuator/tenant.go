@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,26 +47,24 @@ type Change struct {
 // Apply writes the change of one component and returns the generation that has it. What the scaler owns of the other components is written again
 // as it is, for an apply that leaves out what it owned before would remove it.
 func (a Tenant) Apply(ctx context.Context, key client.ObjectKey, component string, change Change) (generation int64, err error) {
-	var tc v1alpha1.TenantCluster
-	if err := a.Live.Get(ctx, key, &tc); err != nil {
+	tc := &unstructured.Unstructured{} // as it is written: what is sent again must not differ by so much as the way of writing an amount
+	tc.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TenantCluster"))
+	if err := a.Live.Get(ctx, key, tc); err != nil {
 		return 0, fmt.Errorf("reading TenantCluster %s: %w", key, err)
 	}
-	if other := Foreign(&tc, component); other != "" {
+	if other := Foreign(tc, component); other != "" {
 		return 0, &ForeignError{other}
 	}
-	sizing, err := owned(&tc)
-	if err != nil {
+	own := owned(tc)
+	if err := change.into(own, fields[component]); err != nil {
 		return 0, err
 	}
-	if err := change.into(sizing, fields[component]); err != nil {
-		return 0, err
-	}
-	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"sizing": sizing}}}
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"sizing": own}}}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TenantCluster"))
 	u.SetNamespace(key.Namespace)
 	u.SetName(key.Name)
-	u.SetUID(tc.UID)                         // not another one that has come in its place
-	u.SetResourceVersion(tc.ResourceVersion) // nor one that was written meanwhile
+	u.SetUID(tc.GetUID())                         // not another one that has come in its place
+	u.SetResourceVersion(tc.GetResourceVersion()) // nor one that was written meanwhile
 	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(Owner))
 	switch other := conflicting(err); {
 	case other != "":
@@ -89,18 +89,51 @@ func conflicting(err error) string {
 	return ""
 }
 
-// owned is the part of spec.sizing that the scaler has written.
-func owned(tc *v1alpha1.TenantCluster) (map[string]any, error) {
-	all, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&tc.Spec.Sizing)
-	if err != nil {
-		return nil, err
-	}
-	for component, field := range fields {
-		if !writes(tc.ManagedFields, Owner, component) {
-			delete(all, field)
+// owned is the part of spec.sizing that the scaler has applied, as it is written.
+func owned(tc *unstructured.Unstructured) map[string]any {
+	for _, entry := range tc.GetManagedFields() {
+		if entry.Manager == Owner && entry.Subresource == "" && entry.Operation == metav1.ManagedFieldsOperationApply {
+			all, _ := pick(tc.Object, fieldsOf(entry), "spec", "sizing").(map[string]any)
+			if all != nil {
+				return all
+			}
 		}
 	}
-	return all, nil
+	return map[string]any{}
+}
+
+// fieldsOf an entry are nested as the object is; their names begin with "f:" (sigs.k8s.io/structured-merge-diff, fieldpath/serialize.go).
+func fieldsOf(entry metav1.ManagedFieldsEntry) (set map[string]any) {
+	if entry.FieldsV1 == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set) != nil {
+		return nil
+	}
+	return set
+}
+
+// pick copies of a value what the set names, from the given path on. Below spec.sizing there are no lists.
+func pick(value any, set map[string]any, path ...string) any {
+	of, isMap := value.(map[string]any)
+	if len(path) > 0 {
+		below, _ := set["f:"+path[0]].(map[string]any)
+		if !isMap || below == nil {
+			return nil
+		}
+		return pick(of[path[0]], below, path[1:]...)
+	}
+	if !isMap || len(set) == 0 {
+		return value
+	}
+	picked := map[string]any{}
+	for name, below := range set {
+		field, isField := strings.CutPrefix(name, "f:")
+		child, there := of[field]
+		if !isField || !there {
+			continue
+		}
+		deeper, _ := below.(map[string]any)
+		picked[field] = pick(child, deeper)
+	}
+	return picked
 }
 
 func (c Change) into(sizing map[string]any, field string) error {
@@ -123,8 +156,8 @@ func (c Change) into(sizing map[string]any, field string) error {
 }
 
 // Foreign is another manager that writes the component's sizing; empty if there is none.
-func Foreign(tc *v1alpha1.TenantCluster, component string) string {
-	for _, entry := range tc.ManagedFields {
+func Foreign(tc metav1.Object, component string) string {
+	for _, entry := range tc.GetManagedFields() {
 		if entry.Manager != Owner && entry.Subresource == "" && covers(entry, component) {
 			return entry.Manager
 		}
@@ -132,46 +165,47 @@ func Foreign(tc *v1alpha1.TenantCluster, component string) string {
 	return ""
 }
 
-func writes(entries []metav1.ManagedFieldsEntry, manager, component string) bool {
-	for _, entry := range entries {
-		if entry.Manager == manager && entry.Subresource == "" && covers(entry, component) {
-			return true
-		}
-	}
-	return false
-}
-
 // covers: the entry owns something below spec.sizing.<component>.
 func covers(entry metav1.ManagedFieldsEntry, component string) bool {
 	if entry.FieldsV1 == nil || !bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:sizing"`)) {
-		return false
+		return false // most entries, and telling them is cheap
 	}
-	var set struct {
-		Spec struct {
-			Sizing map[string]json.RawMessage `json:"f:sizing"`
-		} `json:"f:spec"`
-	}
-	if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set) != nil {
-		return false
-	}
-	_, found := set.Spec.Sizing["f:"+fields[component]]
+	spec, _ := fieldsOf(entry)["f:spec"].(map[string]any)
+	sizing, _ := spec["f:sizing"].(map[string]any)
+	_, found := sizing["f:"+fields[component]]
 	return found
 }
 
 // Resources that spec.sizing gives a component; empty if it gives none.
 func Resources(tc *v1alpha1.TenantCluster, component string) v1alpha1.Resources {
-	s := &tc.Spec.Sizing
-	switch {
-	case component == "etcd" && s.Etcd != nil:
-		return s.Etcd.Resources
-	case component == "kube-apiserver" && s.APIServer != nil:
-		return s.APIServer.Resources
-	case component == "kube-controller-manager" && s.ControllerManager != nil:
-		return s.ControllerManager.Resources
-	case component == "kube-scheduler" && s.Scheduler != nil:
-		return s.Scheduler.Resources
+	if etcd := tc.Spec.Sizing.Etcd; component == "etcd" && etcd != nil {
+		return etcd.Resources
+	}
+	if s := sizing(tc, component); s != nil {
+		return s.Resources
 	}
 	return v1alpha1.Resources{}
+}
+
+// RestartedAt is when spec.sizing asked for the component's pods to be replaced last; zero if it never did.
+func RestartedAt(tc *v1alpha1.TenantCluster, component string) time.Time {
+	if s := sizing(tc, component); s != nil && s.RestartedAt != nil {
+		return s.RestartedAt.Time
+	}
+	return time.Time{}
+}
+
+// sizing of a component that is not etcd; nil if there is none.
+func sizing(tc *v1alpha1.TenantCluster, component string) *v1alpha1.ComponentSizing {
+	switch s := &tc.Spec.Sizing; component {
+	case "kube-apiserver":
+		return s.APIServer
+	case "kube-controller-manager":
+		return s.ControllerManager
+	case "kube-scheduler":
+		return s.Scheduler
+	}
+	return nil
 }
 
 // Requirements are resources in the words of pods.

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,8 +83,9 @@ type api struct {
 }
 
 func (a *api) Get(_ context.Context, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
-	a.tenant.DeepCopyInto(o.(*v1alpha1.TenantCluster))
-	return nil
+	raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(a.tenant)
+	o.(*unstructured.Unstructured).Object = raw
+	return err
 }
 
 func (a *api) Apply(_ context.Context, what runtime.ApplyConfiguration, options ...client.ApplyOption) error {
@@ -149,7 +151,26 @@ func TestRestartKeepsTheSize(t *testing.T) {
 	if err := a.write(t, "kube-apiserver", Change{RestartedAt: &at}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := a.sizing(t), `{"apiServer":{"resources":{"limits":{"memory":"1Gi"},"requests":{}},"restartedAt":"2026-11-23T12:00:00Z"}}`; got != want {
+	if got, want := a.sizing(t), `{"apiServer":{"resources":{"limits":{"memory":"1Gi"}},"restartedAt":"2026-11-23T12:00:00Z"}}`; got != want {
+		t.Errorf("written is\n%s, want\n%s", got, want)
+	}
+}
+
+// Somebody may have written one amount of a component that the scaler has sized before: what is left of ours is kept, and theirs is not sent, for
+// it would be a conflict, or make it ours.
+func TestWriteLeavesOutWhatSomebodyHasTakenOfAnotherComponent(t *testing.T) {
+	tc := managed(
+		wrote("cluster-scaler", `{"f:spec":{"f:sizing":{"f:etcd":{"f:resources":{"f:requests":{".":{},"f:cpu":{},"f:memory":{}}}}}}}`),
+		wrote("kubectl", sizesEtcd))
+	tc.Spec.Sizing.Etcd = &v1alpha1.EtcdSizing{Resources: limit("1024Mi")}
+	cpu := resource.MustParse("50m")
+	tc.Spec.Sizing.Etcd.Resources.Requests.CPU = &cpu
+	a, larger := &api{tenant: tc}, limit("2Gi")
+	if err := a.write(t, "kube-apiserver", Change{Resources: &larger}); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"apiServer":{"resources":{"limits":{"memory":"2Gi"},"requests":{}}},"etcd":{"resources":{"requests":{"cpu":"50m"}}}}`
+	if got := a.sizing(t); got != want {
 		t.Errorf("written is\n%s, want\n%s", got, want)
 	}
 }

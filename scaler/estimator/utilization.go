@@ -72,7 +72,7 @@ func pressing(pod *model.Pod, r model.Resource, source model.Utilization, have i
 	}
 	last := pod.Usage[len(pod.Usage)-1]
 	d := demand{now: amount(last, r), since: last.At}
-	if lowest, since, long := lowest(pod.Usage, r, source.For); long && lowest*100 > have*source.Above {
+	if since := above(pod.Usage, r, have*source.Above); !since.IsZero() && last.At.Sub(since) >= source.For {
 		d.used, d.since = d.now, since
 	}
 	if source.Projection == 0 || d.now*100 < have*trendFloor {
@@ -84,15 +84,12 @@ func pressing(pod *model.Pod, r model.Resource, source model.Utilization, have i
 	return d
 }
 
-// lowest is the least of the samples of the last time, when it began, and whether they reach back so far.
-func lowest(usage []model.Sample, r model.Resource, span time.Duration) (least int64, since time.Time, long bool) {
-	last := usage[len(usage)-1]
-	least, since = amount(last, r), last.At
-	for i := len(usage) - 1; i >= 0 && !long; i-- {
-		least, since = min(least, amount(usage[i], r)), usage[i].At
-		long = last.At.Sub(since) >= span
+// above is since when every sample was above the threshold, in percent of a unit; zero if the last one is not.
+func above(usage []model.Sample, r model.Resource, threshold int64) (since time.Time) {
+	for i := len(usage) - 1; i >= 0 && amount(usage[i], r)*100 > threshold; i-- {
+		since = usage[i].At
 	}
-	return least, since, long
+	return since
 }
 
 func amount(s model.Sample, r model.Resource) int64 {

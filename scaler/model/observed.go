@@ -7,6 +7,7 @@ type Observed struct {
 	Now        time.Time
 	Component  string
 	Quorum     bool // its pods are members of a quorum
+	Replaced   bool // writing its size replaces its pods
 	Size       Size // that was decided for its containers
 	Pods       []Pod
 	Kills      []Kill // the last ones, oldest first
@@ -16,9 +17,10 @@ type Observed struct {
 	Last       Decided   // the newest record about this component
 	Carried    Decided   // the newest that changed its size
 	Reverted   Decided   // the newest that took a size back
-	Restarted  time.Time // when its pods were replaced last
+	Restarted  time.Time // when it was asked last that its pods be replaced
 	Restarting bool      // and that is not over yet
 	Foreign    string    // somebody else who writes the component's size; empty if nobody does
+	Yields     time.Time // until when they are given way to; zero for as long as they do
 	Stuck      string    // why the target as a whole cannot be changed; empty if it can
 	Nodes      []Node
 	Moves      []time.Time // disruptive moves of the whole fleet, oldest first
@@ -32,6 +34,7 @@ type Decided struct {
 	From     Size
 	Guard    string // that held it
 	At       time.Time
+	Stored   bool // it is known to have been carried out
 }
 
 // Remember takes a decision that is newer than those before.
@@ -41,13 +44,11 @@ func (o *Observed) Remember(d Decided) {
 		return
 	}
 	switch d.Decision {
-	case Restart:
-		o.Restarted = d.At
 	case Revert:
 		o.Reverted, o.Carried = d, d
 	case Up, Down:
 		o.Carried = d
-	case Stay, Hold:
+	case Restart, Stay, Hold:
 	}
 }
 
@@ -81,7 +82,7 @@ type Pod struct {
 	Ready       bool
 	Terminating bool
 	Placed      bool   // a node was found for it
-	Pending     string // why its resize waits: Deferred or Infeasible; empty if it does not
+	Pending     string // why it has to wait for its size: Deferred, Infeasible or Unschedulable; empty if it does not
 	Says        string // the kubelet's or the scheduler's words about that
 	GoMemLimit  int64  // bytes that its Go runtime was told at its start; 0 if it was told nothing
 	Usage       []Sample

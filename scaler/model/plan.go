@@ -10,8 +10,10 @@ type Plan struct {
 	Wants     Size     // To, and what is held beside it
 	Held      *Verdict // of the guard that held first; nil if none did
 	Reason    string
-	Smaller   string // why it does not shrink
-	Debt      string // what a restart would bring; empty if nothing
+	Source    string    // that has seen what the decision rests on; empty if no source calls for it
+	Signal    time.Time // when that happened
+	Smaller   string    // why it does not shrink
+	Debt      string    // what a restart would bring; empty if nothing
 	Proposals []Proposal
 	Verdicts  []Verdict // of the guards, for each resource up to the one that held
 	Record    bool      // it is news: worth a record
@@ -35,7 +37,7 @@ const (
 	Stay    Decision = "" // nothing calls for another size
 	Up      Decision = "Up"
 	Down    Decision = "Down"
-	Revert  Decision = "Revert"  // to the size that its containers have, for they cannot get the decided one
+	Revert  Decision = "Revert"  // to a size that its pods can have, for they cannot get the decided one
 	Restart Decision = "Restart" // of its pods, one after the other, so that they profit from their size
 	Hold    Decision = "Hold"    // something is called for, and a guard holds it
 )

@@ -30,9 +30,10 @@ func Decide(o *model.Observed, p *model.Policy) model.Plan {
 
 // conclusion gathers what drafts come to.
 type conclusion struct {
-	plan model.Plan
-	o    *model.Observed
-	p    *model.Policy
+	plan       model.Plan
+	o          *model.Observed
+	p          *model.Policy
+	done, held *draft // the first of each, or the one that is urgent
 }
 
 // take asks the guards about a draft, if there is one.
@@ -46,10 +47,13 @@ func (c *conclusion) take(d *draft) {
 	c.plan.Verdicts = append(c.plan.Verdicts, said...)
 	if last := &said[len(said)-1]; last.Held {
 		if c.plan.Held == nil {
-			c.plan.Held = last
+			c.plan.Held, c.held = last, d
 		}
 		c.plan.Wants = wants
 		return
+	}
+	if c.done == nil || d.urgent {
+		c.done = d
 	}
 	c.plan.To, c.plan.Wants = d.size(c.plan.To), d.size(c.plan.Wants)
 	c.plan.Decision, c.plan.Reason = d.decision, joined(c.plan.Reason, d.reason)
@@ -60,7 +64,10 @@ func (c *conclusion) take(d *draft) {
 func (c *conclusion) end() {
 	p := &c.plan
 	if p.Held != nil {
-		p.Recheck = until(c.o.Now, p.Held.Until)
+		p.Recheck, p.Source, p.Signal = until(c.o.Now, p.Held.Until), c.held.source, c.held.signal
+	}
+	if c.done != nil {
+		p.Source, p.Signal = c.done.source, c.done.signal
 	}
 	switch {
 	case p.Decision != model.Stay:
@@ -86,6 +93,8 @@ type draft struct {
 	urgent   bool  // it rests on a kill
 	step     int64 // percent of the present size that it may reach
 	reason   string
+	source   string // that calls for it
+	signal   time.Time
 }
 
 // size is what the draft makes of a size.
@@ -133,6 +142,9 @@ func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []mode
 		if one.Value > d.value {
 			d.value, d.reason = one.Value, one.Says
 		}
+		if d.source == "" || one.Urgent {
+			d.source, d.signal = one.Source, one.Signal
+		}
 		d.proven, d.urgent, d.step = max(d.proven, one.Proven), d.urgent || one.Urgent, max(d.step, stepOf(p, one))
 	}
 	if d.value == 0 {
@@ -168,7 +180,7 @@ func grain(r model.Resource) int64 {
 	return memoryGrain
 }
 
-// revert drafts the way back to the size that containers have, if they can never get the decided one.
+// revert drafts the way back from a size that pods can never get where they are, or that no node has room for.
 func revert(o *model.Observed) *draft {
 	grown := o.Carried.Decision == model.Up && o.Carried.To == o.Size
 	unfinished := o.Carried.Decision == model.Revert && o.Carried.From == o.Size
@@ -176,14 +188,36 @@ func revert(o *model.Observed) *draft {
 		return nil // the size is not ours
 	}
 	for i := range o.Pods {
-		if pod := &o.Pods[i]; pod.Pending == "Infeasible" && pod.Actual != o.Size {
+		switch pod := &o.Pods[i]; {
+		case pod.Pending == "Infeasible" && pod.Actual != o.Size:
 			return &draft{
 				decision: model.Revert, back: pod.Actual, urgent: true,
 				reason: pod.Name + " cannot get its size on " + pod.Node + ": " + pod.Says,
 			}
+		case pod.Pending == "Unschedulable" && pod.Size == o.Size && grown:
+			if back := lighter(o.Size, o.Carried.From); back != o.Size {
+				return &draft{
+					decision: model.Revert, back: back, urgent: true,
+					reason: "no node takes " + pod.Name + " with its new requests: " + pod.Says,
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// lighter is a size with the requests of the one before where they were less; its limits stay, if the pod's QoS class allows that.
+func lighter(size, before model.Size) model.Size {
+	if size.Requests == size.Limits {
+		return before
+	}
+	if cpu := before.Requests.CPU; cpu > 0 {
+		size.Requests.CPU = min(size.Requests.CPU, cpu)
+	}
+	if memory := before.Requests.Memory; memory > 0 {
+		size.Requests.Memory = min(size.Requests.Memory, memory)
+	}
+	return size
 }
 
 // restart drafts the replacement of pods that profit from their size only then.

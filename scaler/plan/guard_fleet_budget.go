@@ -7,9 +7,10 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// guardFleetBudget: so many disruptive moves of the whole fleet in so much time (HyperShift allows five in ten minutes). In place is free.
+// guardFleetBudget: so many disruptive moves of the whole fleet in so much time (HyperShift allows five in ten minutes). In place is free, and a
+// kill has disturbed its component already.
 func guardFleetBudget(d *draft) model.Verdict {
-	if d.decision != model.Restart {
+	if d.urgent || d.decision != model.Restart && !d.o.Replaced {
 		return passed
 	}
 	var recent []time.Time

@@ -13,10 +13,12 @@ func guardNodeCapacity(d *draft) model.Verdict {
 	if d.decision != model.Up {
 		return passed
 	}
-	if says, end := d.wasInfeasible(); says != "" {
+	var v model.Verdict
+	if says, end := d.wasInfeasible(); says != "" && d.resource == model.Memory && d.limitKept() {
+		d.most, v.Says = d.o.Size.Requests.Memory, says+": the request stays; the limit grows all the same"
+	} else if says != "" {
 		return model.Verdict{Held: true, Says: says, Until: end}
 	}
-	var v model.Verdict
 	placed := false
 	for i := range d.o.Pods {
 		pod := &d.o.Pods[i]
@@ -67,13 +69,24 @@ func (d *draft) fit(pod *model.Pod, node *model.Node, v *model.Verdict) {
 	room := have + max(node.Free.Of(d.resource), 0)/d.lodgers(node.Name)
 	switch {
 	case want <= room || want <= have:
-	case d.resource == model.Memory && d.o.Size.Limits.Memory > d.o.Size.Requests.Memory:
-		d.most = max(d.o.Size.Requests.Memory, room/memoryGrain*memoryGrain)
+	case d.resource == model.Memory && !d.tight():
+		most := max(d.o.Size.Requests.Memory, room/memoryGrain*memoryGrain)
+		if d.most == 0 || most < d.most {
+			d.most = most
+		}
 		v.Says = joined(v.Says, fmt.Sprintf("the request stays at %s, for %s has no room for more; the limit grows all the same", model.Short(d.resource, d.most), node.Name))
 	default:
 		*v = hold(fmt.Sprintf("%s has no room for %s of %s on %s", node.Name, model.Short(d.resource, want), d.resource, pod.Name))
 	}
 }
+
+// limitKept: what was taken back was a request alone.
+func (d *draft) limitKept() bool {
+	return !d.tight() && d.o.Reverted.From.Limits.Memory == d.o.Reverted.To.Limits.Memory
+}
+
+// tight: the memory request is the limit, and cannot stay behind.
+func (d *draft) tight() bool { return d.o.Size.Limits.Memory <= d.o.Size.Requests.Memory }
 
 // lodgers counts the component's pods on a node: what is free there is for all of them.
 func (d *draft) lodgers(node string) (n int64) {

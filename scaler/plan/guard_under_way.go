@@ -17,6 +17,8 @@ func guardUnderWay(d *draft) model.Verdict {
 	for i := range d.o.Pods {
 		pod := &d.o.Pods[i]
 		switch {
+		case !pod.Placed && pod.Pending != "":
+			return hold(fmt.Sprintf("no node takes %s: %s", pod.Name, pod.Says))
 		case pod.Pending != "":
 			return hold(fmt.Sprintf("the resize of %s is %s: %s", pod.Name, pod.Pending, pod.Says))
 		case pod.Terminating, pod.Size == d.o.Size && pod.Actual == d.o.Size:

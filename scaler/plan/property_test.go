@@ -35,7 +35,7 @@ func randomCase(seed uint64) (*model.Observed, *model.Policy) {
 		o.Pods = append(o.Pods, d.pod(o, i, older))
 	}
 	d.kills(o, p)
-	d.past(o)
+	d.past(o, older)
 	if d.one(8) {
 		o.Metrics = "no answer"
 	}
@@ -98,6 +98,9 @@ func (d dice) pod(o *model.Observed, i int, older model.Size) model.Pod {
 	if d.one(8) {
 		pod.Actual, pod.Pending, pod.Says = older, []string{"Deferred", "Infeasible"}[d.IntN(2)], "no room"
 	}
+	if d.one(12) {
+		pod.Node, pod.Placed, pod.Running, pod.Ready, pod.Pending, pod.Says = "", false, false, false, "Unschedulable", "no room"
+	}
 	if d.one(3) {
 		pod.GoMemLimit = units.GoMemLimit(older.Limits.Memory)
 	}
@@ -126,13 +129,13 @@ func (d dice) kills(o *model.Observed, p *model.Policy) {
 }
 
 // past is what was decided before, and when.
-func (d dice) past(o *model.Observed) {
+func (d dice) past(o *model.Observed, older model.Size) {
 	if d.one(2) {
 		o.Grown = start.Add(-d.span(time.Hour))
 	}
 	switch d.IntN(4) {
 	case 0:
-		o.Remember(model.Decided{Decision: model.Up, To: o.Size, At: start.Add(-d.span(time.Hour))})
+		o.Remember(model.Decided{Decision: model.Up, From: older, To: o.Size, At: start.Add(-d.span(time.Hour))})
 	case 1:
 		o.Remember(model.Decided{Decision: model.Hold, Guard: "bounds", To: o.Size, At: start.Add(-d.span(time.Hour))})
 	}
@@ -288,9 +291,21 @@ func checkComesToRest(t *testing.T, o *model.Observed, p *model.Policy) {
 	}
 }
 
-// less may be feasible although another size was refused. Memory is what random cases refuse.
+// less may be feasible although another size was refused: it asks for less of what was taken back.
 func less(next, reverted *model.Plan) bool {
-	return reverted.Decision == model.Revert && next.To.Steered(model.Memory) < reverted.From.Steered(model.Memory)
+	if reverted.Decision != model.Revert {
+		return false
+	}
+	for _, r := range [...]model.Resource{model.Memory, model.CPU} {
+		taken := reverted.From.Requests.Of(r) > reverted.To.Requests.Of(r)
+		if taken && next.To.Requests.Of(r) >= reverted.From.Requests.Of(r) {
+			return false
+		}
+		if limit := reverted.From.Steered(r); limit > reverted.To.Steered(r) && next.To.Steered(r) >= limit {
+			return false
+		}
+	}
+	return true
 }
 
 func acts(p *model.Plan) bool {

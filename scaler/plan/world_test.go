@@ -116,7 +116,7 @@ func carryOut(o *model.Observed, p *model.Plan) {
 		o.Shrunk = o.Now
 		resize(o, p.To)
 	case model.Restart:
-		o.Moves = append(o.Moves, o.Now)
+		o.Moves, o.Restarted = append(o.Moves, o.Now), o.Now
 		for i := range o.Pods {
 			o.Pods[i].GoMemLimit = units.GoMemLimit(o.Pods[i].Size.Limits.Memory)
 		}

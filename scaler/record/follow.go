@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +27,7 @@ func Follow(r *v1alpha1.ScalingRecord, o *model.Observed, p *model.Policy) (v1al
 		f.carriedOut()
 	case v1alpha1.PhaseApplied:
 		f.effect()
-	case v1alpha1.PhaseEffective, v1alpha1.PhaseVerified:
+	case v1alpha1.PhaseEffective, v1alpha1.PhaseVerified, v1alpha1.PhaseDegraded:
 		f.outcome()
 	default: // nothing is awaited of the others
 	}
@@ -48,7 +49,7 @@ func (f *follower) carriedOut() {
 		f.status.Phase, f.status.Message = v1alpha1.PhaseDryRun, "left out, because the mode is DryRun"
 	case f.spec.Decision == v1alpha1.DecisionHold:
 		f.status.Phase, f.status.Message = v1alpha1.PhaseHeld, f.spec.Reason
-	case plan.SizeOf(f.spec.To) == f.o.Size:
+	case f.stored():
 		f.status.Phase, f.status.Message = v1alpha1.PhaseApplied, "stored where pods get it"
 		f.effect()
 	case f.o.Now.Sub(f.spec.DecidedAt.Time) > abandoned:
@@ -56,6 +57,14 @@ func (f *follower) carriedOut() {
 	default:
 		f.again = abandoned
 	}
+}
+
+// stored: what was decided is there.
+func (f *follower) stored() bool {
+	if f.spec.Decision == v1alpha1.DecisionRestart {
+		return !f.o.Restarted.Before(f.spec.DecidedAt.Truncate(time.Second))
+	}
+	return plan.SizeOf(f.spec.To) == f.o.Size
 }
 
 // abandoned is how long a decision may take to be carried out.
@@ -67,8 +76,12 @@ func (f *follower) effect() {
 		f.status.Phase, f.status.Message = v1alpha1.PhaseSuperseded, "another size was decided before this one took effect"
 		return
 	}
-	if why := f.missing(); why != "" {
+	if why := Missing(f.o); why != "" {
 		f.status.Message = why
+		return
+	}
+	if f.spec.Decision == v1alpha1.DecisionRestart && f.o.Restarting {
+		f.status.Message = "its pods are being replaced"
 		return
 	}
 	now := metav1.NewMicroTime(f.o.Now)
@@ -85,18 +98,22 @@ func milliseconds(from metav1.MicroTime, to *metav1.MicroTime) *int64 {
 	return &ms
 }
 
-// missing is what the effect waits for.
-func (f *follower) missing() string {
+// Missing says which pod does not run with the decided size yet, and why; empty if all do.
+func Missing(o *model.Observed) string {
 	live := 0
-	for i := range f.o.Pods {
-		pod := &f.o.Pods[i]
+	for i := range o.Pods {
+		pod := &o.Pods[i]
 		switch {
 		case pod.Terminating:
 			continue
+		case !pod.Placed && pod.Pending != "":
+			return fmt.Sprintf("no node takes %s: %s", pod.Name, pod.Says)
 		case pod.Pending != "":
 			return fmt.Sprintf("the resize of %s is %s: %s", pod.Name, pod.Pending, pod.Says)
-		case pod.Size != f.o.Size || pod.Actual != f.o.Size:
-			return pod.Name + " has not got it yet"
+		case pod.Actual != o.Size:
+			return pod.Name + " still has " + differing(pod.Actual, o.Size)
+		case pod.Size != o.Size:
+			return pod.Name + " has not been resized yet"
 		case !pod.Running:
 			return pod.Name + " does not run"
 		}
@@ -105,10 +122,17 @@ func (f *follower) missing() string {
 	if live == 0 {
 		return "it has no pods"
 	}
-	if debt := plan.Debt(f.o); f.spec.Decision == v1alpha1.DecisionRestart && debt != "" {
-		return debt
-	}
 	return ""
+}
+
+// differing is what a size has where it is not the wanted one, in words.
+func differing(have, want model.Size) string {
+	for _, r := range [...]model.Resource{model.Memory, model.CPU} {
+		if a, b := have.Steered(r), want.Steered(r); a != b {
+			return fmt.Sprintf("%s of %s, not %s", model.Short(r, a), r, model.Short(r, b))
+		}
+	}
+	return "another size"
 }
 
 // outcome looks twice: whether the component was killed again at this size, and whether it is ready.
@@ -130,8 +154,10 @@ func (f *follower) outcome() {
 			f.again = check.at.Sub(f.o.Now)
 			return
 		default:
-			f.say(check.name, kills)
 			f.status.Phase = v1alpha1.PhaseVerified
+			if !f.say(check.name, kills) {
+				f.status.Phase = v1alpha1.PhaseDegraded
+			}
 		}
 	}
 }
@@ -143,10 +169,10 @@ func (f *follower) looked(check string) bool {
 // kills at the decided limit since it took effect; their times are in whole seconds. Those at another limit say nothing about this decision, and
 // no kill does about CPU.
 func (f *follower) kills() (n int32) {
-	limit := plan.SizeOf(f.spec.To).Limits.Memory
-	if limit == plan.SizeOf(f.spec.From).Limits.Memory {
+	if !f.aboutMemory() {
 		return 0
 	}
+	limit := plan.SizeOf(f.spec.To).Limits.Memory
 	for _, k := range f.o.Kills {
 		if !k.At.Before(f.status.EffectiveAt.Truncate(time.Second)) && k.Limit == limit {
 			n++
@@ -155,31 +181,63 @@ func (f *follower) kills() (n int32) {
 	return n
 }
 
-func (f *follower) say(check string, kills int32) {
-	if f.looked(check) {
-		return
-	}
-	o := v1alpha1.Outcome{Check: check, At: metav1.NewTime(f.o.Now), OOMKills: kills, Good: kills == 0, Says: "no OOM kill at this size"}
-	if kills > 0 {
-		o.Says = fmt.Sprintf("%d OOM kills at this size", kills)
-	}
-	for i := range f.o.Pods {
-		if pod := &f.o.Pods[i]; !pod.Ready && !pod.Terminating {
-			o.Good, o.Says = false, o.Says+"; "+pod.Name+" is not ready"
-		}
-	}
-	f.status.Outcomes = append(f.status.Outcomes, o)
-	f.status.Message = o.Says
+// aboutMemory: the decision changed the memory limit.
+func (f *follower) aboutMemory() bool {
+	return plan.SizeOf(f.spec.To).Limits.Memory != plan.SizeOf(f.spec.From).Limits.Memory
 }
 
-// Expired are the records that need not be kept: beyond the number for each component, or too old. The newest of each component stays.
+// say notes what a check has found, and whether that is good.
+func (f *follower) say(check string, kills int32) (good bool) {
+	var says []string
+	switch {
+	case kills > 0:
+		says = append(says, fmt.Sprintf("%d OOM kills at this size", kills))
+	case f.aboutMemory():
+		says = append(says, "no OOM kill at this size")
+	}
+	good = kills == 0
+	for i := range f.o.Pods {
+		if pod := &f.o.Pods[i]; !pod.Ready && !pod.Terminating {
+			good, says = false, append(says, pod.Name+" is not ready")
+		}
+	}
+	if len(says) == 0 {
+		says = append(says, "every pod is ready")
+	}
+	o := v1alpha1.Outcome{Check: check, At: metav1.NewTime(f.o.Now), OOMKills: kills, Good: good, Says: strings.Join(says, "; ")}
+	if !f.looked(check) {
+		f.status.Outcomes, f.status.Message = append(f.status.Outcomes, o), o.Says
+	}
+	return good
+}
+
+// lookback of decisions: to what was refused, and to the fleet's disruptive moves.
+const lookback = time.Hour
+
+// Expired are the records that need not be kept: beyond the number, or too old. What changed a component's size, what restarted it and what was not
+// carried out are counted apart, so that holds by the hour do not push out why it has its size; the newest of each always stays, and what decisions
+// look back to.
 func Expired(newestFirst []*v1alpha1.ScalingRecord, keep int, maxAge time.Duration, now time.Time) (expired []*v1alpha1.ScalingRecord) {
-	seen := map[string]int{}
+	type kind struct{ component, done string }
+	seen := map[kind]int{}
 	for _, r := range newestFirst {
-		seen[r.Spec.Component]++
-		if n := seen[r.Spec.Component]; n > 1 && (n > keep || now.Sub(r.Spec.DecidedAt.Time) > maxAge) {
+		k, age := kind{r.Spec.Component, done(r)}, now.Sub(r.Spec.DecidedAt.Time)
+		seen[k]++
+		needed := age < lookback && (r.Spec.Disruptive || r.Spec.Decision == v1alpha1.DecisionRevert)
+		if n := seen[k]; n > 1 && !needed && (n > keep || age > maxAge) {
 			expired = append(expired, r)
 		}
 	}
 	return expired
+}
+
+// done is what was carried out: a change of size, a restart, or nothing.
+func done(r *v1alpha1.ScalingRecord) string {
+	switch {
+	case r.Spec.DryRun, r.Spec.Decision == v1alpha1.DecisionHold, r.Status.Phase == v1alpha1.PhaseFailed:
+		return "nothing"
+	case r.Spec.Decision == v1alpha1.DecisionRestart:
+		return "restart"
+	}
+	return "size"
 }

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
-	"github.com/metapilot/metapilot/internal/units"
 	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 )
@@ -71,7 +70,7 @@ func TestRecordSaysHowFarItsDecisionHasGot(t *testing.T) {
 			decided("", func(h *past) { h.record.Spec.Decision, h.record.Spec.Reason = v1alpha1.DecisionHold, "paused" }), v1alpha1.PhaseHeld, "paused",
 		},
 		"its scaler died after it had stored the size": {
-			decided("", func(h *past) { h.o.Pods[0].Actual = memory(96, 512) }), v1alpha1.PhaseApplied, "etcd-0 has not got it yet",
+			decided("", func(h *past) { h.o.Pods[0].Actual = memory(96, 512) }), v1alpha1.PhaseApplied, "etcd-0 still has 512Mi of memory, not 768Mi",
 		},
 		"its scaler died before it had stored the size, a moment ago": {
 			decided("", func(h *past) { h.o.Size = memory(96, 512) }), "", "",
@@ -84,10 +83,10 @@ func TestRecordSaysHowFarItsDecisionHasGot(t *testing.T) {
 			v1alpha1.PhaseSuperseded, "another size was decided before this one took effect",
 		},
 		"a pod does not ask for it": {
-			decided(v1alpha1.PhaseApplied, func(h *past) { h.o.Pods[1].Size = memory(96, 512) }), v1alpha1.PhaseApplied, "etcd-1 has not got it yet",
+			decided(v1alpha1.PhaseApplied, func(h *past) { h.o.Pods[1].Size = memory(96, 512) }), v1alpha1.PhaseApplied, "etcd-1 has not been resized yet",
 		},
 		"a pod asks for it and has not got it": {
-			decided(v1alpha1.PhaseApplied, func(h *past) { h.o.Pods[1].Actual = memory(96, 512) }), v1alpha1.PhaseApplied, "etcd-1 has not got it yet",
+			decided(v1alpha1.PhaseApplied, func(h *past) { h.o.Pods[1].Actual = memory(96, 512) }), v1alpha1.PhaseApplied, "etcd-1 still has 512Mi of memory, not 768Mi",
 		},
 		"the kubelet has no room": {
 			decided(v1alpha1.PhaseApplied, func(h *past) { h.o.Pods[1].Pending, h.o.Pods[1].Says = "Deferred", "node is full" }),
@@ -103,12 +102,23 @@ func TestRecordSaysHowFarItsDecisionHasGot(t *testing.T) {
 		},
 		"all containers run with it": {decided(v1alpha1.PhaseApplied), v1alpha1.PhaseEffective, "all its containers run with it"},
 		"a restart, and a pod is still of before": {
-			decided(v1alpha1.PhaseApplied, restart, func(h *past) { h.o.Pods[1].GoMemLimit = units.GoMemLimit(512 * mi) }),
-			v1alpha1.PhaseApplied, "etcd-1 collects garbage as its old limit asked for (GOMEMLIMIT 460Mi); a restart tells it the new one",
+			decided(v1alpha1.PhaseApplied, restart, func(h *past) { h.o.Restarting = true }), v1alpha1.PhaseApplied, "its pods are being replaced",
 		},
-		"a restart, and all pods are new": {
-			decided(v1alpha1.PhaseApplied, restart, func(h *past) { h.o.Pods[1].GoMemLimit = units.GoMemLimit(768 * mi) }),
-			v1alpha1.PhaseEffective, "all its containers run with it",
+		"a restart, and all pods are new": {decided(v1alpha1.PhaseApplied, restart), v1alpha1.PhaseEffective, "all its containers run with it"},
+		"a restart, and its scaler died before it had asked for it": {
+			decided("", restart, func(h *past) { h.o.Now = noon.Add(2 * time.Minute) }), v1alpha1.PhaseFailed, "it was not carried out",
+		},
+		"a restart, and its scaler died after it had asked for it": {
+			decided("", restart, func(h *past) { h.o.Restarted, h.o.Restarting = noon, true }), v1alpha1.PhaseApplied, "its pods are being replaced",
+		},
+		"no node takes a pod of this size": {
+			decided(v1alpha1.PhaseApplied, func(h *past) {
+				h.o.Pods[1].Pending, h.o.Pods[1].Says, h.o.Pods[1].Placed = "Unschedulable", "0/2 nodes", false
+			}),
+			v1alpha1.PhaseApplied, "no node takes etcd-1: 0/2 nodes",
+		},
+		"early check of more CPU": {
+			effective(15*time.Minute, func(h *past) { h.record.Spec.From.Limits = h.record.Spec.To.Limits }), v1alpha1.PhaseVerified, "every pod is ready",
 		},
 		"before the early check":              {effective(14 * time.Minute), v1alpha1.PhaseEffective, ""},
 		"early check, all is well":            {effective(15 * time.Minute), v1alpha1.PhaseVerified, "no OOM kill at this size"},
@@ -116,7 +126,7 @@ func TestRecordSaysHowFarItsDecisionHasGot(t *testing.T) {
 		"killed at a lower size, as before":   {effective(time.Minute, func(h *past) { h.kill(30*time.Second, 512) }), v1alpha1.PhaseEffective, ""},
 		"killed before it had the size":       {effective(time.Minute, func(h *past) { h.kill(-time.Minute, 768) }), v1alpha1.PhaseEffective, ""},
 		"killed in the second of the effect":  {effective(time.Minute, func(h *past) { h.late(900); h.kill(50*time.Millisecond, 768) }), v1alpha1.PhaseEscalated, "it was not enough: killed again at this size"},
-		"early check, and a pod is not ready": {effective(15*time.Minute, func(h *past) { h.o.Pods[1].Ready = false }), v1alpha1.PhaseVerified, "no OOM kill at this size; etcd-1 is not ready"},
+		"early check, and a pod is not ready": {effective(15*time.Minute, func(h *past) { h.o.Pods[1].Ready = false }), v1alpha1.PhaseDegraded, "no OOM kill at this size; etcd-1 is not ready"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _ := tc.of.follow()
@@ -239,31 +249,30 @@ func TestFollowingChangesNothingButTheStatusThatItReturns(t *testing.T) {
 
 func TestExpiredRecords(t *testing.T) {
 	for name, tc := range map[string]struct {
-		newestFirst string // component and age in hours
+		newestFirst string // component, age in hours, and the decision if it is not Up
 		keep        int
 		want        string
 	}{
-		"none":                             {"", 2, ""},
-		"fewer than are kept":              {"etcd 1, etcd 2", 2, ""},
-		"more than are kept":               {"etcd 1, etcd 2, etcd 3, etcd 4", 2, "etcd 3, etcd 4"},
-		"each component is counted alone":  {"etcd 1, kube-apiserver 1, etcd 2, kube-apiserver 2, etcd 3", 2, "etcd 3"},
-		"too old":                          {"etcd 1, etcd 30", 9, "etcd 30"},
-		"as old as is allowed":             {"etcd 1, etcd 24", 9, ""},
-		"the newest stays, however old":    {"etcd 100, etcd 200", 9, "etcd 200"},
-		"the newest of each stays":         {"etcd 100, kube-apiserver 100", 1, ""},
-		"only one is kept of each":         {"etcd 1, etcd 2", 1, "etcd 2"},
-		"of those that were never dropped": {"etcd 1, etcd 2, etcd 30, etcd 40", 3, "etcd 30, etcd 40"},
+		"none":                                          {"", 2, ""},
+		"fewer than are kept":                           {"etcd 1, etcd 2", 2, ""},
+		"more than are kept":                            {"etcd 1, etcd 2, etcd 3, etcd 4", 2, "etcd 3, etcd 4"},
+		"each component is counted alone":               {"etcd 1, kube-apiserver 1, etcd 2, kube-apiserver 2, etcd 3", 2, "etcd 3"},
+		"too old":                                       {"etcd 1, etcd 30", 9, "etcd 30"},
+		"as old as is allowed":                          {"etcd 1, etcd 24", 9, ""},
+		"the newest stays, however old":                 {"etcd 100, etcd 200", 9, "etcd 200"},
+		"the newest of each stays":                      {"etcd 100, kube-apiserver 100", 1, ""},
+		"only one is kept of each":                      {"etcd 1, etcd 2", 1, "etcd 2"},
+		"of those that were never dropped":              {"etcd 1, etcd 2, etcd 30, etcd 40", 3, "etcd 30, etcd 40"},
+		"holds do not push out why it has its size":     {"etcd 1 Hold, etcd 2 Hold, etcd 3 Hold, etcd 90", 1, "etcd 2 Hold, etcd 3 Hold"},
+		"nor do restarts":                               {"etcd 1 Restart, etcd 2 Restart, etcd 90", 1, "etcd 2 Restart"},
+		"restarts of the last hour count for the fleet": {"etcd 0 Restart, etcd 0.5 Restart, etcd 2 Restart", 1, "etcd 2 Restart"},
+		"what was refused is remembered for an hour":    {"etcd 0, etcd 0.5 Revert, etcd 2 Revert", 1, "etcd 2 Revert"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all, want []*v1alpha1.ScalingRecord
 			byName := map[string]*v1alpha1.ScalingRecord{}
 			for _, one := range fields(tc.newestFirst) {
-				component, age, _ := strings.Cut(one, " ")
-				hours, err := time.ParseDuration(age + "h")
-				if err != nil {
-					t.Fatal(err)
-				}
-				r := &v1alpha1.ScalingRecord{Spec: v1alpha1.ScalingRecordSpec{Component: component, DecidedAt: metav1.NewMicroTime(noon.Add(-hours))}}
+				r := aged(t, one)
 				all, byName[one] = append(all, r), r
 			}
 			for _, one := range fields(tc.want) {
@@ -274,6 +283,19 @@ func TestExpiredRecords(t *testing.T) {
 			}
 		})
 	}
+}
+
+// aged is a record of a component, an age in hours, and a decision.
+func aged(t *testing.T, words string) *v1alpha1.ScalingRecord {
+	t.Helper()
+	parts := append(strings.Fields(words), "Up")
+	hours, err := time.ParseDuration(parts[1] + "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &v1alpha1.ScalingRecord{Spec: v1alpha1.ScalingRecordSpec{
+		Component: parts[0], DecidedAt: metav1.NewMicroTime(noon.Add(-hours)), Decision: v1alpha1.Decision(parts[2]), Disruptive: parts[2] == "Restart",
+	}}
 }
 
 func fields(list string) []string {

@@ -30,14 +30,15 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 			}},
 		},
 		Spec: v1alpha1.ScalingRecordSpec{
-			Scaler: cs.Name, Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p),
-			SeenAt: metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
+			Scaler: cs.Name, Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p), Source: p.Source,
+			Disruptive: disruptive(o, p),
+			SeenAt:     metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
 			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
-			Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
+			Kills: Kills(o), Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
 		},
 	}
-	if at := signal(p); !at.IsZero() {
-		micro := metav1.NewMicroTime(at)
+	if !p.Signal.IsZero() {
+		micro := metav1.NewMicroTime(p.Signal)
 		r.Spec.SignalAt = &micro
 	}
 	return r
@@ -49,6 +50,11 @@ func outcomeSize(p *model.Plan) model.Size {
 		return p.Wants
 	}
 	return p.To
+}
+
+// disruptive: pods are replaced by choice.
+func disruptive(o *model.Observed, p *model.Plan) bool {
+	return !p.DryRun && (p.Decision == model.Restart || o.Replaced && p.Decision != model.Hold)
 }
 
 // label is the component's name as far as a label takes it.
@@ -63,25 +69,26 @@ func name(scaler string, o *model.Observed, p *model.Plan) string {
 	if p.Decision == model.Hold || p.DryRun {
 		repeat = o.Now.Truncate(time.Hour)
 	}
-	said := fmt.Sprint(o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), signal(p).Unix(), repeat.Unix(), o.Grown.Unix())
-	switch {
-	case p.Decision == model.Restart:
-		said += fmt.Sprint(o.Now.Unix())
-	case p.Decision == model.Hold && p.Held != nil:
+	said := fmt.Sprint(o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), repeat.Unix(), o.Grown.Unix())
+	if p.Source == "oom" { // utilisation has another signal with every sample
+		said += fmt.Sprint(p.Signal.Unix())
+	}
+	if p.Decision == model.Restart {
+		said += fmt.Sprint(o.Restarted.Unix())
+	}
+	if p.Decision == model.Hold && p.Held != nil {
 		said += p.Held.Guard
 	}
 	sum := sha256.Sum256([]byte(said))
 	return fmt.Sprintf("%s-%s-%s", scaler, hex.EncodeToString(sum[:5]), cut(o.Component, 40))
 }
 
-// signal is when the newest thing happened that the decision rests on.
-func signal(p *model.Plan) (at time.Time) {
-	for _, proposal := range p.Proposals {
-		if proposal.Signal.After(at) {
-			at = proposal.Signal
-		}
+// Kills in the API's words.
+func Kills(o *model.Observed) (all []v1alpha1.OOMKill) {
+	for _, k := range o.Kills {
+		all = append(all, v1alpha1.OOMKill{Pod: k.Pod, Container: k.Container, Time: metav1.NewTime(k.At), Limit: k.Limit})
 	}
-	return at
+	return all
 }
 
 func evidence(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {

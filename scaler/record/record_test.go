@@ -37,7 +37,7 @@ func killed() (*model.Observed, *model.Plan) {
 		}}, {Name: "etcd-1"}},
 	}
 	p := &model.Plan{
-		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", Record: true,
+		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", Record: true, Source: "oom", Signal: noon,
 		Proposals: []model.Proposal{
 			{Estimator: "oom", Resource: model.Memory, Value: 768 * mi, Proven: 512 * mi, Signal: noon, Says: "150% of 512Mi"},
 			{Estimator: "cpu-utilization", Resource: model.CPU, Says: "no pod uses too much"},
@@ -124,7 +124,7 @@ func TestAnotherDecisionHasAnotherName(t *testing.T) {
 		"that is a dry run":              func(_ *model.Observed, p *model.Plan) { p.DryRun = true },
 		"from another size":              func(_ *model.Observed, p *model.Plan) { p.From = memory(96, 511) },
 		"to another size":                func(_ *model.Observed, p *model.Plan) { p.To = memory(513, 768) },
-		"for another kill":               func(_ *model.Observed, p *model.Plan) { p.Proposals[0].Signal = noon.Add(time.Second) },
+		"for another kill":               func(_ *model.Observed, p *model.Plan) { p.Signal = noon.Add(time.Second) },
 		"after another growth":           func(o *model.Observed, _ *model.Plan) { o.Grown = noon },
 		"that was held":                  held,
 		"that was held an hour later":    func(o *model.Observed, p *model.Plan) { held(o, p); o.Now = o.Now.Add(time.Hour) },
