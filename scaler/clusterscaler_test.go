@@ -43,6 +43,11 @@ func TestOnAPIServer(t *testing.T) {
 		{"a hold by another guard is written down", anotherGuard},
 		{"a restart is decided once", restartsOnce},
 		{"a pod that has ended is not waited for", endedPod},
+		{"a scaler that dies between record and size leaves it to the next one", diesBeforeItStores},
+		{"what is infeasible is taken back", takesBackWhatIsInfeasible},
+		{"requests that no node has are given back", givesRequestsBack},
+		{"of two ClusterScalers for one target one works", takesTurns},
+		{"one amount written by hand keeps nobody else from being rescued", oneHandIsNoReason},
 		{"a size that is written meanwhile is kept", writtenMeanwhile},
 		{"a Deployment's template and pods are sized", sizesADeployment},
 		{"a StatefulSet's template and pods are sized", sizesAStatefulSet},
@@ -75,7 +80,7 @@ func growsAfterAKill(t *testing.T, w *world) {
 	onlySizingByScaler(t, tc.TenantCluster)
 	r := w.awaitRecord(t, "killed", "Up", 1)
 	saysWhyItGrew(t, r)
-	mustBe(t, "the record before the pod has its size", "Applied: etcd-0 has not got it yet", fmt.Sprintf("%s: %s", r.Status.Phase, r.Status.Message))
+	mustBe(t, "the record before the pod has its size", "Applied: etcd-0 still has 512Mi of memory, not 768Mi", fmt.Sprintf("%s: %s", r.Status.Phase, r.Status.Message))
 	w.carriesOut(t, tc, tc.etcd)
 	eventually(t, func() string {
 		w.get(t, r)

@@ -97,8 +97,11 @@ func restartsOnce(t *testing.T, w *world) {
 		}
 		return ""
 	})
-	w.podOf(t, "indebted", "kube-apiserver", "kube-apiserver-new", size("100m", "320Mi", "1Gi"), soft("966367638")) // the new one first
-	<-time.After(2 * time.Second)                                                                                   // longer than quietFor
+	fresh := w.podOf(t, "indebted", "kube-apiserver", "kube-apiserver-new", size("100m", "320Mi", "1Gi"), soft("966367638")) // the new one first
+	w.edit(t, fresh, func() {
+		fresh.Annotations = map[string]string{v1alpha1.RestartedAnnotation: tc.Spec.Sizing.APIServer.RestartedAt.UTC().Format(time.RFC3339)}
+	})
+	<-time.After(2 * time.Second) // longer than quietFor
 	w.looks(t, old, 3)
 	if all := w.records(t, "indebted"); len(all) != 1 {
 		t.Errorf("a restart that goes on was decided %d times, and each time its pods are replaced anew:%s", len(all), words(all))

@@ -54,7 +54,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
 			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: merged(nil, v.before.Kills),
 			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk), Replaced: v.component.workload != nil,
-			Restarted: v.component.restarted, Restarting: v.component.restarting(now),
+			Target: string(v.component.uid), Restarted: v.component.restarted, Restarting: v.component.restarting(now),
 		}
 		v.recall()
 		v.look(r.Sources)
@@ -171,12 +171,13 @@ func of(records []*v1alpha1.ScalingRecord, component string) (some []*v1alpha1.S
 func (v *view) recall() {
 	o := &v.observed
 	for _, r := range slices.Backward(v.records) {
+		if r.Spec.TargetUID != v.component.uid {
+			continue
+		}
 		if r.Status.Phase != v1alpha1.PhaseFailed {
 			o.Remember(decidedIn(r))
 		}
-	}
-	if len(v.records) > 0 {
-		o.Kills = merged(o.Kills, v.records[0].Spec.Kills)
+		o.Kills = merged(o.Kills, r.Spec.Kills)
 	}
 	o.DateChanges()
 	if c := v.component; c.workload != nil && o.Carried.Stored && o.Carried.To != o.Size {

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
@@ -41,14 +42,16 @@ type component struct {
 	workload        client.Object // nil for a component of a tenant
 	behind          bool          // the cache has not seen yet what was written of it
 	restarted       time.Time     // when its pods were to be replaced last
+	uid             types.UID     // of the TenantCluster or the workload: what was decided about another one is no memory of this one
 }
 
 // rolling is how long pods may take to be replaced before it is tried again.
 const rolling = 15 * time.Minute
 
-// restarting: some pods are older than the last restart that was asked for.
+// restarting: some pods were made before the last restart was asked for.
 func (c *component) restarting(now time.Time) bool {
-	return now.Sub(c.restarted) < rolling && slices.ContainsFunc(c.pods, func(p *corev1.Pod) bool { return p.CreationTimestamp.Time.Before(c.restarted) })
+	mark := c.restarted.UTC().Format(time.RFC3339)
+	return now.Sub(c.restarted) < rolling && slices.ContainsFunc(c.pods, func(p *corev1.Pod) bool { return p.Annotations[v1alpha1.RestartedAnnotation] != mark })
 }
 
 // yielding is how long a size that somebody else gives a plain workload is left alone. Writing against them at once would go to and fro; never doing
@@ -144,7 +147,7 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 		return err
 	}
 	for _, name := range Components {
-		c := component{name: name, container: name, quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name)}
+		c := component{name: name, container: name, quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID}
 		size, known := sizeOf(t.tenant, name)
 		if !known {
 			continue // the master-operator has not looked at it yet
@@ -214,6 +217,7 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, workload); err != nil {
 		return c, err
 	}
+	c.uid = workload.GetUID()
 	c.pick(template.Spec.Containers, ref.Container)
 	c.behind = r.behind(workload)
 	chosen, err := metav1.LabelSelectorAsSelector(selector())

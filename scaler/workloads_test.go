@@ -204,12 +204,12 @@ func doesNotFight(t *testing.T, w *world) {
 func missingWorkload(t *testing.T, w *world) {
 	small := size("50m", "96Mi", "512Mi")
 	grown := map[string]string{}
-	for scaler, names := range map[string][]string{"plain-first": {"nobody", "web-first"}, "plain-last": {"web-last", "nobody"}} {
+	for scaler, names := range map[string][]string{"plain-first": {"nobody-first", "web-first"}, "plain-last": {"web-last", "nobody-last"}} {
 		name := strings.TrimPrefix(scaler, "plain-")
 		d, pod := w.deploymentOf(t, "web-"+name, small), w.podOfWorkload(t, "web-"+name, small)
 		w.kill(t, pod)
 		w.scalerOf(t, scaler, named("", names...))
-		w.awaitStalled(t, scaler, "there is no Deployment nobody in namespace default")
+		w.awaitStalled(t, scaler, "there is no Deployment nobody-"+name+" in namespace default")
 		<-time.After(time.Second)
 		w.get(t, d)
 		grown[name] = limitOfTemplate(&d.Spec.Template)
@@ -223,15 +223,13 @@ func prunesWhatIsNotNamed(t *testing.T, w *world) {
 	small := size("50m", "96Mi", "512Mi")
 	w.deploymentOf(t, "web-stays", small)
 	stays := w.podOfWorkload(t, "web-stays", small)
-	d, goes := w.deploymentOf(t, "web-goes", small), w.podOfWorkload(t, "web-goes", small)
-	cs := w.scalerOf(t, "plain-prune", named(", records: {keep: 2}, defaults: {estimators: {oom: {factorsPercent: [150]}}}", "web-stays", "web-goes"))
-	for i, want := range []string{"768Mi", "1152Mi"} {
-		w.killLater(t, goes)
-		w.awaitRecord(t, "plain-prune", "Up", i+1)
-		w.awaitTemplate(t, d, &d.Spec.Template, want)
-		w.awaitInPlace(t, goes, want)
-		w.runs(t, goes)
-	}
+	w.deploymentOf(t, "web-goes", small)
+	goes := w.podOfWorkload(t, "web-goes", small)
+	cs := w.scalerOf(t, "plain-prune", named(", records: {keep: 2}, pause: {reason: moving}", "web-stays", "web-goes"))
+	w.kill(t, goes)
+	w.awaitRecord(t, "plain-prune", "Hold", 1)
+	w.edit(t, cs, func() { cs.Spec.Mode.Up = "Off" })
+	w.awaitRecord(t, "plain-prune", "Hold", 2)
 	w.edit(t, cs, func() { cs.Spec.Workloads, cs.Spec.Records.Keep = cs.Spec.Workloads[:1], 1 })
 	w.looks(t, stays, 5)
 	if all := w.records(t, "plain-prune"); len(all) > 1 {

@@ -2,6 +2,7 @@ package scaler_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -54,6 +55,29 @@ type lag struct {
 	client.Client
 	mu    sync.Mutex
 	still map[string]client.Object
+	fatal func() // what writing the next record leads to; nil for nothing
+	end   context.CancelFunc
+}
+
+// dieAfterRecord ends the scaler as soon as it has written a record: nothing that it does afterwards reaches the API server.
+func (l *lag) dieAfterRecord() (dead <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	died := make(chan struct{})
+	l.fatal = sync.OnceFunc(func() { l.end(); close(died) })
+	return died
+}
+
+func (l *lag) Create(ctx context.Context, o client.Object, options ...client.CreateOption) error {
+	err := l.Client.Create(ctx, o, options...)
+	l.mu.Lock()
+	fatal := l.fatal
+	l.mu.Unlock()
+	if _, isRecord := o.(*v1alpha1.ScalingRecord); isRecord && fatal != nil {
+		fatal()
+		<-ctx.Done()
+	}
+	return err
 }
 
 func (l *lag) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
@@ -100,6 +124,7 @@ func (w *world) start() {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	w.lag.end = cancel
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(ctx) }()
 	w.stop = sync.OnceFunc(func() {

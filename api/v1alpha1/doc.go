@@ -28,3 +28,7 @@ const (
 	FleetLabel     = "metapilot.io/fleet"     // namespace of the TenantCluster
 	ComponentLabel = "metapilot.io/component" // etcd, kube-apiserver, kube-controller-manager, kube-scheduler
 )
+
+// RestartedAnnotation on a pod has the spec.sizing.<component>.restartedAt, in RFC 3339, that it was made for. It stands in the pod template, so that
+// pods are replaced when it changes.
+const RestartedAnnotation = "metapilot.io/restarted-at"

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // ScalingRecord is one decision about one component: what it rested on, what else was proposed, what was done, and what came of it.
@@ -51,6 +52,10 @@ const (
 type ScalingRecordSpec struct {
 	// Scaler is the ClusterScaler that decided, in the record's namespace.
 	Scaler string `json:"scaler"`
+	// TargetUID is that of the TenantCluster or workload that the component belongs to: another one of the same name starts anew.
+	//
+	// +optional
+	TargetUID types.UID `json:"targetUID,omitempty"`
 	// Component that the decision is about.
 	Component string `json:"component"`
 	// Decision: Up, Down, Revert, Restart or Hold.

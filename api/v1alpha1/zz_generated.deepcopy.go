@@ -997,6 +997,13 @@ func (in *ScalingRecordSpec) DeepCopyInto(out *ScalingRecordSpec) {
 	in.DecidedAt.DeepCopyInto(&out.DecidedAt)
 	in.From.DeepCopyInto(&out.From)
 	in.To.DeepCopyInto(&out.To)
+	if in.Kills != nil {
+		in, out := &in.Kills, &out.Kills
+		*out = make([]OOMKill, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Evidence != nil {
 		in, out := &in.Evidence, &out.Evidence
 		*out = make([]Evidence, len(*in))

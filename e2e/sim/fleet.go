@@ -29,7 +29,8 @@ type component struct {
 	resized     time.Time  // when it was stored last
 	restartedAt time.Time  // stored
 	pods        []*pod
-	names       int // of pods so far
+	names       int           // of pods so far
+	homes       map[int]*node // where the volumes of a quorum's members are
 	cpu, memory load
 	goMemLimit  bool // its program is told its memory limit at the start
 
@@ -97,7 +98,7 @@ func (f *fleet) tenant(i int) *tenant {
 		}
 		c := &component{
 			name: t.name + "/" + preset.name, quorum: preset.quorum, policy: plan.PolicyOf(spec, preset.name), birth: size, size: size,
-			goMemLimit: f.config.Restarts && preset.told, records: map[recordKey]bool{},
+			goMemLimit: f.config.Restarts && preset.told, records: map[recordKey]bool{}, homes: map[int]*node{},
 		}
 		c.memory = newLoad(f.random, f.settled, (0.2+0.5*f.random.Float64())*float64(size.Limits.Memory))
 		c.cpu = newLoad(f.random, f.settled, (0.1+0.6*f.random.Float64())*float64(size.Requests.CPU))

@@ -45,22 +45,28 @@ func (f *fleet) newPod(c *component, number int) *pod {
 	if c.goMemLimit {
 		p.goMemLimit = units.GoMemLimit(c.size.Limits.Memory)
 	}
-	f.place(p)
+	f.place(c, p)
 	return p
 }
 
-// place is the scheduler: the node with the most room, if it has enough.
-func (f *fleet) place(p *pod) {
+// place is the scheduler: the node with the most room, if it has enough; for a member of a quorum the one that has its volume.
+func (f *fleet) place(c *component, p *pod) {
 	var best *node
 	var most int64
 	for _, n := range f.nodes {
 		room := add(n.allocatable, model.Amounts{}, n.requested)
+		if home := c.homes[p.number]; home != nil && home != n {
+			continue
+		}
 		if !exceeds(p.size.Requests, room) && room.Memory > most {
 			best, most = n, room.Memory
 		}
 	}
 	if best != nil {
 		p.node = best
+		if c.quorum {
+			c.homes[p.number] = best
+		}
 		best.requested = add(best.requested, p.size.Requests, model.Amounts{})
 		p.grant(p.size)
 	}
@@ -100,7 +106,7 @@ func kubelet(f *fleet, t *tenant) {
 			}
 			switch {
 			case p.node == nil:
-				f.place(p)
+				f.place(c, p)
 				continue
 			case !p.running && !f.now.Before(p.wakes):
 				p.start(f)

@@ -6,9 +6,10 @@ import "time"
 type Observed struct {
 	Now        time.Time
 	Component  string
-	Quorum     bool // its pods are members of a quorum
-	Replaced   bool // writing its size replaces its pods
-	Size       Size // that was decided for its containers
+	Target     string // identifies what the component belongs to
+	Quorum     bool   // its pods are members of a quorum
+	Replaced   bool   // writing its size replaces its pods
+	Size       Size   // that was decided for its containers
 	Pods       []Pod
 	Kills      []Kill // the last ones, oldest first
 	Metrics    string // why usage is not known; empty if it is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler/model"
@@ -30,7 +31,7 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 			}},
 		},
 		Spec: v1alpha1.ScalingRecordSpec{
-			Scaler: cs.Name, Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p), Source: p.Source,
+			Scaler: cs.Name, TargetUID: types.UID(o.Target), Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p), Source: p.Source,
 			Disruptive: disruptive(o, p),
 			SeenAt:     metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
 			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
@@ -69,7 +70,7 @@ func name(scaler string, o *model.Observed, p *model.Plan) string {
 	if p.Decision == model.Hold || p.DryRun {
 		repeat = o.Now.Truncate(time.Hour)
 	}
-	said := fmt.Sprint(o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), repeat.Unix(), o.Grown.Unix())
+	said := fmt.Sprint(o.Target, o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), repeat.Unix(), o.Grown.Unix())
 	if p.Source == "oom" { // utilisation has another signal with every sample
 		said += fmt.Sprint(p.Signal.Unix())
 	}

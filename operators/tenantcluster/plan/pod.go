@@ -118,13 +118,11 @@ func template(o Observed, c Config, component string) (corev1.PodTemplateSpec, e
 // VersionAnnotation on a pod template is the version of its program.
 const VersionAnnotation = "metapilot.io/version"
 
-// restartedAnnotation on a pod template makes its pods be replaced when it changes.
-const restartedAnnotation = "metapilot.io/restarted-at"
 
 func templateMarks(t *v1alpha1.TenantCluster, p program) map[string]string {
 	marks := map[string]string{VersionAnnotation: p.version}
 	if s := decided(t, p.component); s != nil && s.RestartedAt != nil {
-		marks[restartedAnnotation] = s.RestartedAt.UTC().Format(time.RFC3339)
+		marks[v1alpha1.RestartedAnnotation] = s.RestartedAt.UTC().Format(time.RFC3339)
 	}
 	return marks
 }
