@@ -42,12 +42,8 @@ func (r *Reconciler) workload() actuator.Workload {
 
 // decidedByUs: the size that the component has now is the one that was carried out last.
 func (v *view) decidedByUs() bool {
-	for _, rec := range v.records {
-		if s := &rec.Spec; !s.DryRun && s.Decision != v1alpha1.DecisionHold && s.Decision != v1alpha1.DecisionRestart {
-			return plan.SizeOf(s.To) == v.observed.Size
-		}
-	}
-	return v.plan.Decision == model.Up && !v.plan.DryRun
+	carried := &v.observed.Carried
+	return carried.Decision != "" && carried.To == v.observed.Size
 }
 
 // carryOut: the record comes first, so that nothing happens that is not written down, and a scaler that dies in between decides the same again.

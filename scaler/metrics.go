@@ -54,7 +54,9 @@ func countKills(before, after *v1alpha1.ClusterScaler) {
 	}
 }
 
-// held tells of each ClusterScaler which changes guards hold now. It reads the status, so that nothing outlives its object.
+// HeldChanges tells of each ClusterScaler which changes guards hold now. It reads the status, so that nothing outlives its object.
+func HeldChanges(reader client.Reader) prometheus.Collector { return held{reader} }
+
 type held struct{ reader client.Reader }
 
 var heldNow = prometheus.NewDesc("metapilot_scaler_held", "Changes that a guard holds now.", []string{"namespace", "name", "component", "guard"}, nil)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -37,6 +38,9 @@ func refusals(t *testing.T, w *world) {
 	}
 	w.tenantOf(t, "demo")
 	w.deploymentOf(t, "web", size("50m", "96Mi", "512Mi"))
+	w.tenantOf(t, "taken")
+	w.scalerOf(t, "taken", "{}")
+	<-time.After(1100 * time.Millisecond) // creation is told in seconds
 	for i, row := range rows {
 		t.Run(row[1], func(t *testing.T) { w.refuses(t, fmt.Sprintf("bad-%d", i), row[1], row[2], strings.TrimSpace(row[3])) })
 	}

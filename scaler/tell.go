@@ -116,8 +116,12 @@ func (r *Reconciler) prune(ctx context.Context, cs *v1alpha1.ClusterScaler) erro
 
 // says is what the status says of a component.
 func (v *view) says() v1alpha1.ScaledComponent {
+	says := plan.Explain(&v.plan)
+	if v.plan.DryRun {
+		says = "dry run: " + says
+	}
 	s := v1alpha1.ScaledComponent{
-		Name: v.component.name, Size: plan.InAPI(v.observed.Size), Says: plan.Explain(&v.plan), WhyNotSmaller: v.plan.Smaller,
+		Name: v.component.name, Size: plan.InAPI(v.observed.Size), Says: says, WhyNotSmaller: v.plan.Smaller,
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
 		Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
@@ -149,6 +150,7 @@ func newWorld(t *testing.T, config *rest.Config) *world {
 	if w.Client, err = client.New(config, client.Options{Scheme: w.scheme}); err != nil {
 		t.Fatal(err)
 	}
+	must(t, ctrlmetrics.Registry.Register(scaler.HeldChanges(w.Client)))
 	w.node(t)
 	w.start()
 	return w

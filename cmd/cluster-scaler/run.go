@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/metapilot/metapilot/internal/program"
 	"github.com/metapilot/metapilot/scaler"
@@ -61,6 +62,9 @@ func run(ctx context.Context, o options) error {
 		Budget: o.budget, Workers: o.Workers,
 	}
 	if err := r.SetupWithManager(m); err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(scaler.HeldChanges(m.GetClient())); err != nil {
 		return err
 	}
 	return m.Start(ctx)

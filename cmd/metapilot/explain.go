@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler"
+	"github.com/metapilot/metapilot/scaler/actuator"
 	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 )
@@ -30,7 +32,7 @@ func explain(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showExplanation(cmd.Context(), cmd.OutOrStdout(), c, namespace, args[0])
+			return showExplanation(cmd.Context(), cmd.OutOrStdout(), c, o, namespace, args[0])
 		},
 	}
 }
@@ -71,7 +73,7 @@ func scalerOf(ctx context.Context, c client.Client, namespace, tenant string) (*
 	}
 }
 
-func showExplanation(ctx context.Context, out io.Writer, c client.Client, namespace, tenant string) error {
+func showExplanation(ctx context.Context, out io.Writer, c client.Client, o *options, namespace, tenant string) error {
 	cs, err := scalerOf(ctx, c, namespace, tenant)
 	if err != nil {
 		return err
@@ -80,19 +82,63 @@ func showExplanation(ctx context.Context, out io.Writer, c client.Client, namesp
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s/%s  up %s, down %s\n", cs.Namespace, tenant, cs.Spec.Mode.Up, cs.Spec.Mode.Down)
-	if ready := apimeta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ReadyCondition); ready == nil {
-		fmt.Fprintln(out, "the cluster-scaler has not looked at it yet; does it run?")
-	} else if ready.Status != metav1.ConditionTrue {
-		fmt.Fprintf(out, "%s: %s\n", ready.Reason, ready.Message)
-	}
-	for i := range cs.Status.Components {
-		explainComponent(out, &cs.Status.Components[i], last)
-	}
+	writeExplanation(out, cs, last, silence(ctx, c, o.system), time.Now())
 	return nil
 }
 
-func explainComponent(out io.Writer, c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingRecord) {
+// silence is for how long the cluster-scaler has not been heard of, if that is longer than its lease; zero also when that cannot be told.
+func silence(ctx context.Context, c client.Client, namespace string) time.Duration {
+	var lease coordinationv1.Lease
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: actuator.Owner}, &lease)
+	if err != nil || lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil {
+		return 0
+	}
+	quiet := time.Since(lease.Spec.RenewTime.Time)
+	if quiet < 2*time.Duration(*lease.Spec.LeaseDurationSeconds)*time.Second {
+		return 0
+	}
+	return quiet
+}
+
+// writeExplanation says all that is known of a tenant's sizes. Silence is for how long no cluster-scaler was heard of.
+func writeExplanation(out io.Writer, cs *v1alpha1.ClusterScaler, newestFirst []v1alpha1.ScalingRecord, silence time.Duration, now time.Time) {
+	fmt.Fprintf(out, "%s/%s  up %s, down %s\n", cs.Namespace, scaler.TenantOf(cs), cs.Spec.Mode.Up, cs.Spec.Mode.Down)
+	if pause := cs.Spec.Pause; pause != nil {
+		fmt.Fprintln(out, pauseWords(pause, now))
+	}
+	ready := apimeta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ReadyCondition)
+	switch {
+	case silence > 0:
+		fmt.Fprintf(out, "NO CLUSTER-SCALER HAS WORKED FOR %s: nothing is rescued, and what follows is from before\n", duration.HumanDuration(silence))
+	case ready == nil:
+		fmt.Fprintln(out, "the cluster-scaler has not looked at it yet; does it run?")
+	case cs.Status.ObservedGeneration != cs.Generation:
+		fmt.Fprintln(out, "its spec has changed, and the cluster-scaler has not looked at it since")
+	}
+	said := map[string]bool{}
+	for _, c := range cs.Status.Conditions {
+		wrong := (c.Status == metav1.ConditionTrue) == (c.Type == v1alpha1.StalledCondition) && c.Type != v1alpha1.ReconcilingCondition
+		if wrong && !said[c.Message] {
+			fmt.Fprintf(out, "%s: %s\n", c.Reason, c.Message)
+		}
+		said[c.Message] = said[c.Message] || wrong
+	}
+	for i := range cs.Status.Components {
+		explainComponent(out, cs, &cs.Status.Components[i], newestFirst, now)
+	}
+}
+
+func pauseWords(p *v1alpha1.Pause, now time.Time) string {
+	switch {
+	case p.Until == nil:
+		return "paused: " + p.Reason
+	case now.Before(p.Until.Time):
+		return fmt.Sprintf("paused until %s: %s", p.Until.UTC().Format(time.RFC3339), p.Reason)
+	}
+	return fmt.Sprintf("its pause ended at %s", p.Until.UTC().Format(time.RFC3339))
+}
+
+func explainComponent(out io.Writer, cs *v1alpha1.ClusterScaler, c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingRecord, now time.Time) {
 	fmt.Fprintf(out, "\n%s\n", c.Name)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	say := func(what, text string) {
@@ -100,29 +146,42 @@ func explainComponent(out io.Writer, c *v1alpha1.ScaledComponent, newestFirst []
 			fmt.Fprintf(w, "  %s\t%s\n", what, text)
 		}
 	}
+	say("mode", ownMode(cs, c.Name))
 	say("size", sizeWords(c.Size))
-	say("why", whyThisSize(c, newestFirst))
+	say("not yet", c.Waits)
+	say("why", whyThisSize(c, newestFirst, now))
 	say("now", c.Says)
 	if h := c.Held; h != nil {
 		say("held", heldWords(h))
 	}
+	say("usage unknown", c.UsageUnknown)
 	say("not smaller", c.WhyNotSmaller)
 	say("restart debt", c.RestartDebt)
 	for _, k := range c.Kills {
-		say("OOM kill", fmt.Sprintf("%s ago, %s at %s", age(k.Time), k.Pod, model.Short(model.Memory, k.Limit)))
+		say("OOM kill", fmt.Sprintf("%s ago, %s at %s", duration.HumanDuration(now.Sub(k.Time.Time)), k.Pod, model.Short(model.Memory, k.Limit)))
 	}
 	w.Flush()
 }
 
+// ownMode is the mode of a component that has another one than the ClusterScaler.
+func ownMode(cs *v1alpha1.ClusterScaler, component string) string {
+	own, all := plan.PolicyOf(&cs.Spec, component), plan.PolicyOf(&cs.Spec, "")
+	if own.Up == all.Up && own.Down == all.Down {
+		return ""
+	}
+	return fmt.Sprintf("up %s, down %s", own.Up, own.Down)
+}
+
 // whyThisSize is the newest decision that was carried out.
-func whyThisSize(c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingRecord) string {
+func whyThisSize(c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingRecord, now time.Time) string {
 	for i := range newestFirst {
 		r := &newestFirst[i]
-		if r.Spec.Component == c.Name && !r.Spec.DryRun && r.Spec.Decision != v1alpha1.DecisionHold && r.Spec.Decision != v1alpha1.DecisionRestart {
-			return fmt.Sprintf("%s (%s ago, %s; record %s)", r.Spec.Reason, since(r.Spec.DecidedAt.Time), r.Status.Phase, r.Name)
+		changed := r.Spec.Decision == v1alpha1.DecisionUp || r.Spec.Decision == v1alpha1.DecisionDown || r.Spec.Decision == v1alpha1.DecisionRevert
+		if r.Spec.Component == c.Name && changed && !r.Spec.DryRun && r.Status.Phase != v1alpha1.PhaseFailed && r.Status.Phase != "" {
+			return fmt.Sprintf("%s (%s ago; %s: %s; record %s)", r.Spec.Reason, duration.HumanDuration(now.Sub(r.Spec.DecidedAt.Time)), r.Status.Phase, r.Status.Message, r.Name)
 		}
 	}
-	return "the preset's, for nothing has called for another one yet"
+	return "the preset's, or what somebody else has written: the cluster-scaler has not changed it"
 }
 
 func heldWords(h *v1alpha1.HeldChange) string {
@@ -188,14 +247,28 @@ func showRecords(ctx context.Context, out io.Writer, c client.Client, namespace 
 		fmt.Fprintf(out, "no decision was written down in namespace %q yet\n", namespace)
 		return nil
 	}
+	return writeRecords(out, all, time.Now())
+}
+
+func writeRecords(out io.Writer, all []v1alpha1.ScalingRecord, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "AGE\tSCALER\tCOMPONENT\tDECISION\tPHASE\tDECIDED AFTER\tEFFECT AFTER\tREASON")
+	fmt.Fprintln(w, "DECIDED\tAGE\tSCALER\tCOMPONENT\tDECISION\tPHASE\tDECIDED AFTER\tEFFECT AFTER\tREASON\tOUTCOME")
 	for i := range all {
 		r := &all[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", since(r.Spec.DecidedAt.Time), r.Spec.Scaler, r.Spec.Component, decisionWords(r), r.Status.Phase,
-			milliseconds(r.Status.SignalToDecisionMilliseconds), milliseconds(r.Status.SignalToEffectMilliseconds), r.Spec.Reason)
+		at := r.Spec.DecidedAt.Time
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.UTC().Format(time.DateTime), duration.HumanDuration(now.Sub(at)),
+			r.Spec.Scaler, r.Spec.Component, decisionWords(r), r.Status.Phase,
+			milliseconds(r.Status.SignalToDecisionMilliseconds), milliseconds(r.Status.SignalToEffectMilliseconds), r.Spec.Reason, outcomeWords(r))
 	}
 	return w.Flush()
+}
+
+// outcomeWords is what came of a decision, or what it waits for.
+func outcomeWords(r *v1alpha1.ScalingRecord) string {
+	if r.Status.Phase == v1alpha1.PhaseHeld {
+		return "-"
+	}
+	return r.Status.Message
 }
 
 func decisionWords(r *v1alpha1.ScalingRecord) string {
@@ -211,5 +284,3 @@ func milliseconds(ms *int64) string {
 	}
 	return fmt.Sprintf("%.1fs", float64(*ms)/1000)
 }
-
-func since(t time.Time) string { return duration.HumanDuration(time.Since(t)) }

@@ -84,7 +84,7 @@ func TestNextStepOfAPod(t *testing.T) {
 			size("50m", "96Mi", "", "1Gi"), Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
 		},
 		"it was killed a minute after a resize that the kubelet has put off": {
-			running(resized(noon, large), waitsFor(corev1.PodResizePending, "Deferred", "node is full"), state(started(), killed("b", noon.Add(time.Minute)))),
+			running(resized(noon, large), waitsFor("Deferred", "node is full"), state(started(), killed("b", noon.Add(time.Minute)))),
 			large, Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
 		},
 		"another container of the pod was killed and waits in back-off": {
@@ -116,13 +116,13 @@ func TestNextStepOfAPod(t *testing.T) {
 			running(has(size("50m", "96Mi", "100m", "512Mi"))), small, Held, "a limit cannot be taken from a running pod; it comes with the next pod",
 		},
 		"the kubelet has no room for it now": {
-			running(waitsFor(corev1.PodResizePending, "Deferred", "node is full")), small, Held, "Deferred: node is full",
+			running(waitsFor("Deferred", "node is full")), small, Held, "Deferred: node is full",
 		},
 		"the kubelet can never do it": {
-			running(waitsFor(corev1.PodResizePending, "Infeasible", "node is too small")), small, Held, "Infeasible: node is too small",
+			running(waitsFor("Infeasible", "node is too small")), small, Held, "Infeasible: node is too small",
 		},
 		"a smaller one is decided, because the kubelet can never do the other": {
-			running(has(size("50m", "96Mi", "", "99Gi")), waitsFor(corev1.PodResizePending, "Infeasible", "node is too small")), small, InPlace, "",
+			running(has(size("50m", "96Mi", "", "99Gi")), waitsFor("Infeasible", "node is too small")), small, InPlace, "",
 		},
 		"it is being deleted": {
 			running(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: noon} }), large, Done, "",

@@ -107,8 +107,8 @@ func noted(value string) change {
 	return func(p *corev1.Pod) { p.Annotations[Annotation] = value }
 }
 
-func waitsFor(reason corev1.PodConditionType, says, message string) change {
+func waitsFor(says, message string) change {
 	return func(p *corev1.Pod) {
-		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: reason, Status: corev1.ConditionTrue, Reason: says, Message: message})
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: says, Message: message})
 	}
 }

@@ -36,7 +36,7 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 			running(resized(noon, larger), state(started(), killed("a", noon.Add(3*time.Second)))), []Kill{{"a", noon.Add(3 * time.Second), 768 * mi}},
 		},
 		"long after a resize that the kubelet has put off": {
-			running(resized(noon, larger), waitsFor(corev1.PodResizePending, "Deferred", "node is full"), state(started(), killed("a", noon.Add(time.Minute)))),
+			running(resized(noon, larger), waitsFor("Deferred", "node is full"), state(started(), killed("a", noon.Add(time.Minute)))),
 			[]Kill{{"a", noon.Add(time.Minute), 512 * mi}},
 		},
 		"after a resize that the kubelet has not got to yet": {
@@ -64,7 +64,7 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 			[]Kill{{"a", noon, 512 * mi}},
 		},
 		"while two resizes in a row are put off": {
-			running(resized(noon, larger), waitsFor(corev1.PodResizePending, "Deferred", "node is full"), resized(noon.Add(time.Minute), size("50m", "96Mi", "", "2Gi")),
+			running(resized(noon, larger), waitsFor("Deferred", "node is full"), resized(noon.Add(time.Minute), size("50m", "96Mi", "", "2Gi")),
 				state(started(), killed("a", noon.Add(2*time.Minute)))),
 			[]Kill{{"a", noon.Add(2 * time.Minute), 512 * mi}},
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/internal/apply"
 	"github.com/metapilot/metapilot/internal/podresize"
+	"github.com/metapilot/metapilot/internal/rollout"
 	"github.com/metapilot/metapilot/operators/tenantcluster/plan"
 )
 
@@ -62,40 +64,76 @@ func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (recon
 		return reconcile.Result{}, err
 	}
 	var problem error
+	serving := map[string][]rollout.Member{} // by component
 	for i := range pods.Items {
-		problem = errors.Join(problem, s.size(ctx, tc, &pods.Items[i]))
+		pod := &pods.Items[i]
+		recreate, err := s.size(ctx, tc, pod)
+		problem = errors.Join(problem, err)
+		component := pod.Labels[v1alpha1.ComponentLabel]
+		serving[component] = append(serving[component], member(pod, recreate))
+	}
+	for _, members := range serving {
+		problem = errors.Join(problem, s.replaceOne(ctx, pods.Items, members))
 	}
 	return reconcile.Result{}, problem
+}
+
+// member is a pod that serves, or may do so, on its way to another one.
+func member(pod *corev1.Pod, outdated bool) rollout.Member {
+	return rollout.Member{Name: pod.Name, Outdated: outdated, Healthy: isReady(pod), Ending: !pod.DeletionTimestamp.IsZero()}
+}
+
+func isReady(pod *corev1.Pod) bool {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady })
+	return i >= 0 && pod.Status.Conditions[i].Status == corev1.ConditionTrue
+}
+
+// replaceOne recreates a pod whose container runs, if its component can do without it.
+func (s *Sizer) replaceOne(ctx context.Context, pods []corev1.Pod, members []rollout.Member) error {
+	step := rollout.Next(members)
+	for i := range pods {
+		if pods[i].Name == step.Restart {
+			return s.recreate(ctx, &pods[i], "its cgroup may have kept an old limit")
+		}
+	}
+	return nil
 }
 
 // atOnce, in seconds: a container that is killed again and again has nobody to say farewell to.
 const atOnce = client.GracePeriodSeconds(1)
 
-// size takes the next step with one pod.
-func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) error {
+// size takes the next step with one pod. One that has to be recreated although its container runs is left to the others' leave.
+func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) (recreate bool, err error) {
 	component := pod.Labels[v1alpha1.ComponentLabel]
 	want := plan.EffectiveSize(tc, component).Requirements()
-	log := ctrl.LoggerFrom(ctx).WithValues("pod", client.ObjectKeyFromObject(pod))
 	switch step, why := podresize.Next(pod, component, want); step {
 	case podresize.Held:
 	case podresize.Done:
 		s.resized.Delete(pod.UID)
 	case podresize.Settle:
-		return client.IgnoreNotFound(podresize.Remembered(ctx, s.Client, pod))
+		return false, client.IgnoreNotFound(podresize.Remembered(ctx, s.Client, pod))
 	case podresize.InPlace:
 		if since, done := s.resized.Load(pod.UID); done && pod.Generation < since.(int64) {
-			return nil // the cache has not seen it yet
+			return false, nil // the cache has not seen it yet
 		}
-		log.Info("Resizing pod in place", "requests", want.Requests, "limits", want.Limits)
+		ctrl.LoggerFrom(ctx).Info("Resizing pod in place", "pod", client.ObjectKeyFromObject(pod), "requests", want.Requests, "limits", want.Limits)
 		generation, err := podresize.Resize(ctx, s.Client, pod, component, want, s.Clock.Now())
 		s.resized.Store(pod.UID, generation)
-		return client.IgnoreNotFound(err)
+		return false, client.IgnoreNotFound(err)
 	case podresize.Recreate:
-		log.Info("Recreating pod", "reason", why)
-		err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID}, atOnce)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("recreating pod %s: %w", client.ObjectKeyFromObject(pod), err)
+		if status := podresize.Status(pod, component); status != nil && status.State.Running != nil {
+			return true, nil
 		}
+		return false, s.recreate(ctx, pod, why)
+	}
+	return false, nil
+}
+
+func (s *Sizer) recreate(ctx context.Context, pod *corev1.Pod, why string) error {
+	ctrl.LoggerFrom(ctx).Info("Recreating pod", "pod", client.ObjectKeyFromObject(pod), "reason", why)
+	err := s.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID}, atOnce)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("recreating pod %s: %w", client.ObjectKeyFromObject(pod), err)
 	}
 	return nil
 }

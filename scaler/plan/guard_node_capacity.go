@@ -13,26 +13,34 @@ func guardNodeCapacity(d *draft) model.Verdict {
 	if d.decision != model.Up {
 		return passed
 	}
-	var v model.Verdict
-	if says, end := d.wasInfeasible(); says != "" && d.resource == model.Memory && d.limitKept() {
-		d.most, v.Says = d.o.Size.Requests.Memory, says+": the request stays; the limit grows all the same"
-	} else if says != "" {
-		return model.Verdict{Held: true, Says: says, Until: end}
-	}
+	v := d.tried()
 	placed := false
 	for i := range d.o.Pods {
 		pod := &d.o.Pods[i]
 		node := nodeOf(d.o.Nodes, pod.Node)
-		if pod.Terminating || node == nil {
-			continue
-		}
-		placed = true
-		if d.fit(pod, node, &v); v.Held {
+		if v.Held {
 			return v
+		}
+		if !pod.Terminating && node != nil {
+			placed = true
+			d.fit(pod, node, &v)
 		}
 	}
 	if most := largestOf(d.o.Nodes, d.resource); !placed && len(d.o.Nodes) > 0 && d.value > most {
 		return hold(fmt.Sprintf("no node has room for %s of %s", model.Short(d.resource, d.value), d.resource))
+	}
+	return v
+}
+
+// tried: what was taken back within the last hour is not tried again; if that was a memory request alone, it stays and the limit grows.
+func (d *draft) tried() (v model.Verdict) {
+	says, end := d.wasInfeasible()
+	switch {
+	case says == "":
+	case d.resource == model.Memory && d.limitKept():
+		d.most, v.Says = d.o.Size.Requests.Memory, says+": the request stays; the limit grows all the same"
+	default:
+		v = model.Verdict{Held: true, Says: says, Until: end}
 	}
 	return v
 }

@@ -147,10 +147,14 @@ func words(records []v1alpha1.ScalingRecord) string {
 	return b.String()
 }
 
-func (tc scaled) awaitKill(component string) {
+// awaitKill waits until a member of etcd was killed.
+func (tc scaled) awaitKill(member string) {
 	tc.Helper()
-	tc.Eventually(component+" was OOM-killed", hosted.Usable, func(ctx context.Context) (bool, string) {
-		for _, p := range tc.Pods(ctx, component) {
+	tc.Eventually(member+" was OOM-killed", hosted.Usable, func(ctx context.Context) (bool, string) {
+		for _, p := range tc.Pods(ctx, "etcd") {
+			if p.Name != member {
+				continue
+			}
 			for _, s := range p.Status.ContainerStatuses {
 				for _, end := range []*corev1.ContainerStateTerminated{s.State.Terminated, s.LastTerminationState.Terminated} {
 					if end != nil && end.Reason == "OOMKilled" {

@@ -118,7 +118,6 @@ func template(o Observed, c Config, component string) (corev1.PodTemplateSpec, e
 // VersionAnnotation on a pod template is the version of its program.
 const VersionAnnotation = "metapilot.io/version"
 
-
 func templateMarks(t *v1alpha1.TenantCluster, p program) map[string]string {
 	marks := map[string]string{VersionAnnotation: p.version}
 	if s := decided(t, p.component); s != nil && s.RestartedAt != nil {
