@@ -22,6 +22,11 @@ test: assets ## Unit, property and integration tests
 	go test ./...
 	cd e2e && go test $(E2E_UNITS)
 
+.PHONY: sim
+sim: ## Fleets in virtual time: a thousand seeds of small ones, and a thousand tenants for a week (half an hour)
+	cd e2e && SEEDS=1000 go test ./sim -count=1 -timeout 3h
+	cd e2e && FLEET=full SEEDS=1 go test ./sim -count=1 -timeout 3h -v | grep -v '^=== '
+
 .PHONY: e2e
 e2e: bin/metacluster bin/metapilot bin/gotestsum ## Scenarios on the real meta cluster; RUN=<regexp> picks some
 	hack/e2e "$(RUN)"

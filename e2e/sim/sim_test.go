@@ -8,10 +8,8 @@ import (
 	"time"
 )
 
-// The test runs small fleets of a few seeds. SEED=n runs one, SEEDS=1000 more of them; FLEET=full runs what a release is judged by, a thousand
-// tenants for a week at a step of a minute, which takes some minutes for each seed:
-//
-//	FLEET=full SEEDS=1 go test ./sim -run TestFleet -timeout 2h -v
+// The test runs small fleets of a few seeds. SEED=n runs one, SEEDS=1000 more of them; FLEET=full runs a thousand tenants for a week at a step of
+// a minute, which takes some minutes for each seed. `make sim` runs what a release is judged by.
 func settings(t *testing.T) (config Config, seeds int) {
 	config = Config{Seed: uint64(setting(t, "SEED", 1)), Tenants: 4, Days: 2, Step: 15 * time.Second}
 	if os.Getenv("FLEET") == "full" {
@@ -38,6 +36,7 @@ func setting(t *testing.T, name string, otherwise int) int {
 }
 
 func check(t *testing.T, worlds Worlds) {
+	t.Parallel()
 	config, seeds := settings(t)
 	config.Worlds = worlds
 	for range seeds {
