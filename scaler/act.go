@@ -27,7 +27,7 @@ func (r *Reconciler) act(ctx context.Context, cs *v1alpha1.ClusterScaler, t targ
 			err = r.carryOut(ctx, cs, t, v)
 		}
 		if v.component.workload != nil && v.decidedByUs() {
-			err = errors.Join(err, r.workload().Settle(ctx, v.component.container, v.component.pods, plan.ResourcesOf(v.observed.Size)))
+			err = errors.Join(err, r.workload().Settle(ctx, v.component.workload, v.component.container, v.component.pods, plan.ResourcesOf(v.observed.Size)))
 		}
 		if err != nil {
 			problem = errors.Join(problem, fmt.Errorf("%s: %w", v.component.name, err))

@@ -54,20 +54,30 @@ func countKills(before, after *v1alpha1.ClusterScaler) {
 	}
 }
 
-// HeldChanges tells of each ClusterScaler which changes guards hold now. It reads the status, so that nothing outlives its object.
-func HeldChanges(reader client.Reader) prometheus.Collector { return held{reader} }
+// HeldChanges tells of each ClusterScaler which changes guards hold now, while this program leads. It reads the status, so that nothing outlives its
+// object.
+func HeldChanges(reader client.Reader, leads <-chan struct{}) prometheus.Collector {
+	return held{reader, leads}
+}
 
-type held struct{ reader client.Reader }
+type held struct {
+	reader client.Reader
+	leads  <-chan struct{} // closed when it does
+}
 
 var heldNow = prometheus.NewDesc("metapilot_scaler_held", "Changes that a guard holds now.", []string{"namespace", "name", "component", "guard"}, nil)
 
 func (h held) Describe(into chan<- *prometheus.Desc) { into <- heldNow }
 
 func (h held) Collect(into chan<- prometheus.Metric) {
+	select {
+	case <-h.leads:
+	default:
+		return
+	}
 	var all v1alpha1.ClusterScalerList
 	if err := h.reader.List(context.Background(), &all, client.UnsafeDisableDeepCopy); err != nil {
-		into <- prometheus.NewInvalidMetric(heldNow, err)
-		return
+		return // an error here would take all other metrics with it
 	}
 	for i := range all.Items {
 		cs := &all.Items[i]

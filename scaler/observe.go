@@ -26,6 +26,7 @@ type view struct {
 	plan      model.Plan
 	before    v1alpha1.ScaledComponent // what the status says of it so far
 	records   []*v1alpha1.ScalingRecord
+	yields    time.Time // until when somebody else's size is left alone, or was
 }
 
 // observe is all that decisions about the target rest on, newest record first.
@@ -49,7 +50,10 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		v.component, v.policy = &t.components[i], plan.PolicyOf(&cs.Spec, t.components[i].name)
 		v.policy.FleetMoves, v.policy.FleetWithin = r.Budget.Moves, r.Budget.Within
 		v.before = said(cs, v.component.name)
-		v.records = of(records, v.component.name)
+		if v.before.TargetUID != v.component.uid {
+			v.before = v1alpha1.ScaledComponent{Name: v.component.name} // it was about another one of this name
+		}
+		v.records = of(records, v.component)
 		v.observed = model.Observed{
 			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
 			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: merged(nil, v.before.Kills),
@@ -76,8 +80,9 @@ func (v *view) look(sources []source.Source) {
 	o, c := &v.observed, v.component
 	for _, pod := range c.pods {
 		o.Pods = append(o.Pods, podOf(pod, c.container, c.size, o.Now))
-		if c.workload != nil {
-			o.Pods[len(o.Pods)-1].GoMemLimit = 0 // its user's, who may have set it to anything
+		if last := &o.Pods[len(o.Pods)-1]; c.workload != nil {
+			last.GoMemLimit = 0 // its user's, who may have set it to anything
+			last.Size, last.Actual = written(last.Size, c.size), written(last.Actual, c.size)
 		}
 	}
 	for _, s := range sources {
@@ -85,6 +90,19 @@ func (v *view) look(sources []source.Source) {
 	}
 	slices.SortStableFunc(o.Kills, func(a, b model.Kill) int { return a.At.Compare(b.At) })
 	o.Kills = o.Kills[max(0, len(o.Kills)-keptKills):]
+}
+
+// written leaves out of a pod's size what its template does not say, such as what a LimitRange adds.
+func written(size, template model.Size) model.Size {
+	for of, said := range map[*int64]int64{
+		&size.Requests.CPU: template.Requests.CPU, &size.Requests.Memory: template.Requests.Memory,
+		&size.Limits.CPU: template.Limits.CPU, &size.Limits.Memory: template.Limits.Memory,
+	} {
+		if said == 0 {
+			*of = 0
+		}
+	}
+	return size
 }
 
 const keptKills = 16 // as many as the status takes
@@ -158,9 +176,10 @@ func (r *Reconciler) records(ctx context.Context, cs *v1alpha1.ClusterScaler) ([
 	return all, nil
 }
 
-func of(records []*v1alpha1.ScalingRecord, component string) (some []*v1alpha1.ScalingRecord) {
+// of are the records about a component, not about another one of its name.
+func of(records []*v1alpha1.ScalingRecord, c *component) (some []*v1alpha1.ScalingRecord) {
 	for _, r := range records {
-		if r.Spec.Component == component {
+		if r.Spec.Component == c.name && r.Spec.TargetUID == c.uid {
 			some = append(some, r)
 		}
 	}
@@ -171,17 +190,30 @@ func of(records []*v1alpha1.ScalingRecord, component string) (some []*v1alpha1.S
 func (v *view) recall() {
 	o := &v.observed
 	for _, r := range slices.Backward(v.records) {
-		if r.Spec.TargetUID != v.component.uid {
-			continue
-		}
 		if r.Status.Phase != v1alpha1.PhaseFailed {
 			o.Remember(decidedIn(r))
 		}
 		o.Kills = merged(o.Kills, r.Spec.Kills)
 	}
 	o.DateChanges()
-	if c := v.component; c.workload != nil && o.Carried.Stored && o.Carried.To != o.Size {
-		o.Foreign, o.Yields = c.changedBy(o.Now)
+	if v.component.workload != nil && o.Carried.Stored && o.Carried.To != o.Size {
+		v.giveWay()
+	}
+}
+
+// yielding is how long a size that somebody else gives a plain workload is left alone. Writing against them at once would go to and fro; never doing
+// so again would leave the workload to its next kill because of one upgrade long ago.
+const yielding = time.Hour
+
+// giveWay to whoever has set another size than the scaler, from when that was seen first.
+func (v *view) giveWay() {
+	o := &v.observed
+	v.yields = timeOf(v.before.Yields)
+	if v.yields.IsZero() || plan.SizeOf(v.before.Size) != o.Size {
+		v.yields = o.Now.Add(yielding)
+	}
+	if o.Now.Before(v.yields) {
+		o.Foreign, o.Yields = v.component.changedBy(), v.yields
 	}
 }
 

@@ -54,22 +54,15 @@ func (c *component) restarting(now time.Time) bool {
 	return now.Sub(c.restarted) < rolling && slices.ContainsFunc(c.pods, func(p *corev1.Pod) bool { return p.Annotations[v1alpha1.RestartedAnnotation] != mark })
 }
 
-// yielding is how long a size that somebody else gives a plain workload is left alone. Writing against them at once would go to and fro; never doing
-// so again would leave the workload to its next kill because of one upgrade long ago.
-const yielding = time.Hour
-
-// changedBy is who has set the workload's size after the scaler, and until when they are given way to; nobody if that is long ago.
-func (c *component) changedBy(now time.Time) (who string, until time.Time) {
-	var last time.Time
+// changedBy is who has written the workload last beside the scaler.
+func (c *component) changedBy() string {
+	who, last := "somebody", time.Time{}
 	for _, entry := range c.workload.GetManagedFields() {
 		if entry.Manager != actuator.Owner && entry.Time != nil && entry.Time.After(last) {
 			who, last = entry.Manager, entry.Time.Time
 		}
 	}
-	if until = last.Add(yielding); !now.Before(until) {
-		return "", time.Time{}
-	}
-	return who, until
+	return who
 }
 
 // Components of a tenant, in the order in which they are shown.
@@ -107,20 +100,24 @@ func (r *Reconciler) find(ctx context.Context, cs *v1alpha1.ClusterScaler) (targ
 // taken: an older ClusterScaler looks after the same target. Both would decide about the same kill.
 func (r *Reconciler) taken(ctx context.Context, cs *v1alpha1.ClusterScaler) (fault, error) {
 	var all v1alpha1.ClusterScalerList
-	if err := r.Client.List(ctx, &all, client.InNamespace(cs.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	same := []client.ListOption{client.InNamespace(cs.Namespace), client.UnsafeDisableDeepCopy}
+	if tenant := TenantOf(cs); tenant != "" {
+		same = append(same, client.MatchingFields{byTenant: tenant})
+	}
+	if err := r.Client.List(ctx, &all, same...); err != nil {
 		return fault{}, err
 	}
 	for i := range all.Items {
 		other := &all.Items[i]
-		if what := sharing(cs, other); what != "" && older(other, cs) {
+		if what := sharing(cs, other); what != "" && other.DeletionTimestamp.IsZero() && Older(other, cs) {
 			return fault{"TargetTaken", fmt.Sprintf("ClusterScaler %s looks after %s already: delete one of the two, or take it out of one", other.Name, what)}, nil
 		}
 	}
 	return fault{}, nil
 }
 
-// older, or first by name among those of one second.
-func older(a, b *v1alpha1.ClusterScaler) bool {
+// Older tells whether a is older than b, or comes first by name if both are of one second. Of two ClusterScalers for one target it works.
+func Older(a, b *v1alpha1.ClusterScaler) bool {
 	if x, y := a.CreationTimestamp.Time, b.CreationTimestamp.Time; !x.Equal(y) {
 		return x.Before(y)
 	}
@@ -240,8 +237,19 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 func (c *component) pick(all []corev1.Container, name string) {
 	i := slices.IndexFunc(all, func(have corev1.Container) bool { return name == "" || name == have.Name })
 	if i >= 0 {
-		c.container, c.size = all[i].Name, requirements(&all[i].Resources)
+		c.container, c.size = all[i].Name, defaulted(requirements(&all[i].Resources))
 	}
+}
+
+// defaulted has limits as requests where none are written: so the API server makes pods (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go).
+func defaulted(size model.Size) model.Size {
+	if size.Requests.CPU == 0 {
+		size.Requests.CPU = size.Limits.CPU
+	}
+	if size.Requests.Memory == 0 {
+		size.Requests.Memory = size.Limits.Memory
+	}
+	return size
 }
 
 // ended: an evicted pod stays for people to read, and nothing else.

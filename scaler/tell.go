@@ -121,7 +121,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		says = "dry run: " + says
 	}
 	s := v1alpha1.ScaledComponent{
-		Name: v.component.name, Size: plan.InAPI(v.observed.Size), Says: says, WhyNotSmaller: v.plan.Smaller,
+		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Says: says, Yields: told(v.yields), WhyNotSmaller: v.plan.Smaller,
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
 		Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}
@@ -130,10 +130,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		if was := v.before.Held; was != nil && was.Guard == held.Guard {
 			s.Held.Since = was.Since
 		}
-		if !held.Until.IsZero() {
-			until := metav1.NewTime(held.Until)
-			s.Held.Until = &until
-		}
+		s.Held.Until = told(held.Until)
 	}
 	return s
 }

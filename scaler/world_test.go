@@ -150,7 +150,9 @@ func newWorld(t *testing.T, config *rest.Config) *world {
 	if w.Client, err = client.New(config, client.Options{Scheme: w.scheme}); err != nil {
 		t.Fatal(err)
 	}
-	must(t, ctrlmetrics.Registry.Register(scaler.HeldChanges(w.Client)))
+	leads := make(chan struct{})
+	close(leads)
+	must(t, ctrlmetrics.Registry.Register(scaler.HeldChanges(w.Client, leads)))
 	w.node(t)
 	w.start()
 	return w

@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // ClusterScalerStatus is what the autopilot sees and does.
 type ClusterScalerStatus struct {
@@ -19,6 +22,10 @@ type ClusterScalerStatus struct {
 // ScaledComponent is what is known and decided of one component.
 type ScaledComponent struct {
 	Name string `json:"name"`
+	// TargetUID is that of the TenantCluster or workload that all this is about.
+	//
+	// +optional
+	TargetUID types.UID `json:"targetUID,omitempty"`
 	// Size that its containers should have.
 	//
 	// +optional
@@ -55,6 +62,10 @@ type ScaledComponent struct {
 	//
 	// +optional
 	Shrunk *metav1.Time `json:"shrunk,omitempty"`
+	// Yields is until when a size that somebody else has given a plain workload is left alone, or was.
+	//
+	// +optional
+	Yields *metav1.Time `json:"yields,omitempty"`
 	// Kills are the last OOM kills, oldest first.
 	//
 	// +optional

@@ -893,6 +893,10 @@ func (in *ScaledComponent) DeepCopyInto(out *ScaledComponent) {
 		in, out := &in.Shrunk, &out.Shrunk
 		*out = (*in).DeepCopy()
 	}
+	if in.Yields != nil {
+		in, out := &in.Yields, &out.Yields
+		*out = (*in).DeepCopy()
+	}
 	if in.Kills != nil {
 		in, out := &in.Kills, &out.Kills
 		*out = make([]OOMKill, len(*in))

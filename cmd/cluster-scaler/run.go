@@ -64,7 +64,7 @@ func run(ctx context.Context, o options) error {
 	if err := r.SetupWithManager(m); err != nil {
 		return err
 	}
-	if err := metrics.Registry.Register(scaler.HeldChanges(m.GetClient())); err != nil {
+	if err := metrics.Registry.Register(scaler.HeldChanges(m.GetClient(), m.Elected())); err != nil {
 		return err
 	}
 	return m.Start(ctx)

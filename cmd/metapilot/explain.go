@@ -57,17 +57,21 @@ func records(o *options) *cobra.Command {
 
 // scalerOf finds the ClusterScaler that looks after a tenant.
 func scalerOf(ctx context.Context, c client.Client, namespace, tenant string) (*v1alpha1.ClusterScaler, error) {
+	var oldest *v1alpha1.ClusterScaler
 	for next := ""; ; {
 		var some v1alpha1.ClusterScalerList
 		if err := c.List(ctx, &some, client.InNamespace(namespace), client.Limit(page), client.Continue(next)); err != nil {
 			return nil, fmt.Errorf("listing ClusterScalers: %w; is Metapilot installed in this cluster?", err)
 		}
 		for i := range some.Items {
-			if scaler.TenantOf(&some.Items[i]) == tenant {
-				return &some.Items[i], nil
+			if one := &some.Items[i]; scaler.TenantOf(one) == tenant && (oldest == nil || scaler.Older(one, oldest)) {
+				oldest = one
 			}
 		}
 		if next = some.Continue; next == "" {
+			if oldest != nil {
+				return oldest, nil
+			}
 			return nil, fmt.Errorf("no ClusterScaler in namespace %s looks after tenant %s, so its size stays as it is: create one of the same name with an empty spec", namespace, tenant)
 		}
 	}
@@ -82,22 +86,28 @@ func showExplanation(ctx context.Context, out io.Writer, c client.Client, o *opt
 	if err != nil {
 		return err
 	}
-	writeExplanation(out, cs, last, silence(ctx, c, o.system), time.Now())
+	silence, err := silence(ctx, c, o.system)
+	writeExplanation(out, cs, last, silence, time.Now())
+	if err != nil {
+		fmt.Fprintf(out, "\nwhether a cluster-scaler works cannot be told: %v\n", err)
+	}
 	return nil
 }
 
-// silence is for how long the cluster-scaler has not been heard of, if that is longer than its lease; zero also when that cannot be told.
-func silence(ctx context.Context, c client.Client, namespace string) time.Duration {
+// silence is for how long the cluster-scaler has not been heard of, if that is longer than its lease.
+func silence(ctx context.Context, c client.Client, namespace string) (time.Duration, error) {
 	var lease coordinationv1.Lease
-	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: actuator.Owner}, &lease)
-	if err != nil || lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil {
-		return 0
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: actuator.Owner}, &lease); err != nil {
+		return 0, err
+	}
+	if lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil {
+		return 0, nil
 	}
 	quiet := time.Since(lease.Spec.RenewTime.Time)
 	if quiet < 2*time.Duration(*lease.Spec.LeaseDurationSeconds)*time.Second {
-		return 0
+		return 0, nil
 	}
-	return quiet
+	return quiet, nil
 }
 
 // writeExplanation says all that is known of a tenant's sizes. Silence is for how long no cluster-scaler was heard of.
@@ -177,7 +187,7 @@ func whyThisSize(c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingReco
 	for i := range newestFirst {
 		r := &newestFirst[i]
 		changed := r.Spec.Decision == v1alpha1.DecisionUp || r.Spec.Decision == v1alpha1.DecisionDown || r.Spec.Decision == v1alpha1.DecisionRevert
-		if r.Spec.Component == c.Name && changed && !r.Spec.DryRun && r.Status.Phase != v1alpha1.PhaseFailed && r.Status.Phase != "" {
+		if r.Spec.Component == c.Name && r.Spec.TargetUID == c.TargetUID && changed && !r.Spec.DryRun && r.Status.Phase != v1alpha1.PhaseFailed && r.Status.Phase != "" {
 			return fmt.Sprintf("%s (%s ago; %s: %s; record %s)", r.Spec.Reason, duration.HumanDuration(now.Sub(r.Spec.DecidedAt.Time)), r.Status.Phase, r.Status.Message, r.Name)
 		}
 	}

@@ -111,6 +111,12 @@ func remembered(pod *corev1.Pod) *note {
 	return &n
 }
 
+// standsIn: the pod has such a note of a resize that was then refused. It is not written again, for that would be a change to try again for.
+func (n note) standsIn(pod *corev1.Pod, container string) bool {
+	last := remembered(pod)
+	return last != nil && !last.Settled && last.Ended == n.Ended && last.From == limit(pod, container)
+}
+
 func (n note) String() string {
 	raw, err := json.Marshal(n)
 	if err != nil {

@@ -17,8 +17,10 @@ import (
 // Resize gives a container another size in place, and returns the pod's generation from which on it has it. What is not named in the size stays.
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) (int64, error) {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	if err := annotate(ctx, c, pod, target, Annotation, remember(pod, container, now).String()); err != nil {
-		return 0, err
+	if n := remember(pod, container, now); !n.standsIn(pod, container) {
+		if err := annotate(ctx, c, pod, target, Annotation, n.String()); err != nil {
+			return 0, err
+		}
 	}
 	resized := map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": size}}}}
 	if err := patch(resized, func(raw []byte) error {

@@ -67,12 +67,18 @@ func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (recon
 	serving := map[string][]rollout.Member{} // by component
 	for i := range pods.Items {
 		pod := &pods.Items[i]
+		if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+			continue // it stays for people to read, and serves nobody
+		}
 		recreate, err := s.size(ctx, tc, pod)
 		problem = errors.Join(problem, err)
 		component := pod.Labels[v1alpha1.ComponentLabel]
 		serving[component] = append(serving[component], member(pod, recreate))
 	}
-	for _, members := range serving {
+	for component, members := range serving {
+		for range int(plan.PodCount(tc, component)) - len(members) {
+			members = append(members, rollout.Member{Ending: true}) // until its pod is there
+		}
 		problem = errors.Join(problem, s.replaceOne(ctx, pods.Items, members))
 	}
 	return reconcile.Result{}, problem

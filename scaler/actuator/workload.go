@@ -37,20 +37,24 @@ func (a Workload) Apply(ctx context.Context, workload client.Object, container s
 
 // Settle gives pods their size: in place where that works, and by another pod where it does not, one at a time and never a member that the
 // others need.
-func (a Workload) Settle(ctx context.Context, container string, pods []*corev1.Pod, size v1alpha1.Resources) (problem error) {
+func (a Workload) Settle(ctx context.Context, workload client.Object, container string, pods []*corev1.Pod, size v1alpha1.Resources) (problem error) {
 	var members []rollout.Member
 	for _, pod := range pods {
-		step, _ := podresize.Next(pod, container, Requirements(size))
+		want := completed(Requirements(size), pod, container)
+		step, _ := podresize.Next(pod, container, want)
 		var err error
 		switch step {
 		case podresize.InPlace:
-			_, err = podresize.Resize(ctx, a.Client, pod, container, Requirements(size), a.Clock.Now())
+			_, err = podresize.Resize(ctx, a.Client, pod, container, want, a.Clock.Now())
 		case podresize.Settle:
 			err = podresize.Remembered(ctx, a.Client, pod)
 		case podresize.Done, podresize.Held, podresize.Recreate:
 		}
 		problem = errors.Join(problem, client.IgnoreNotFound(err))
 		members = append(members, member(pod, step == podresize.Recreate))
+	}
+	for range replicas(workload) - len(members) {
+		members = append(members, rollout.Member{Ending: true}) // until its pod is there
 	}
 	restart := rollout.Next(members).Restart
 	for _, pod := range pods {
@@ -60,6 +64,37 @@ func (a Workload) Settle(ctx context.Context, container string, pods []*corev1.P
 		}
 	}
 	return problem
+}
+
+// completed has what the template does not say as the pod got it otherwise, such as from a LimitRange.
+func completed(size corev1.ResourceRequirements, pod *corev1.Pod, container string) corev1.ResourceRequirements {
+	c := podresize.Container(pod, container)
+	if c == nil {
+		return size
+	}
+	for into, from := range map[*corev1.ResourceList]corev1.ResourceList{&size.Requests: c.Resources.Requests, &size.Limits: c.Resources.Limits} {
+		for name, amount := range from {
+			if _, said := (*into)[name]; !said {
+				(*into)[name] = amount
+			}
+		}
+	}
+	return size
+}
+
+// replicas is how many pods a workload has when nothing is missing.
+func replicas(workload client.Object) int {
+	var n *int32
+	switch w := workload.(type) {
+	case *appsv1.StatefulSet:
+		n = w.Spec.Replicas
+	case *appsv1.Deployment:
+		n = w.Spec.Replicas
+	}
+	if n == nil {
+		return 1
+	}
+	return int(*n)
 }
 
 func member(pod *corev1.Pod, outdated bool) rollout.Member {

@@ -25,6 +25,10 @@ func Follow(r *v1alpha1.ScalingRecord, o *model.Observed, p *model.Policy) (v1al
 	switch f.status.Phase {
 	case "", v1alpha1.PhaseDecided:
 		f.carriedOut()
+	case v1alpha1.PhaseFailed: // what failed may have arrived all the same
+		if f.stored() && r.Spec.DecidedAt.After(o.Carried.At) {
+			f.carriedOut()
+		}
 	case v1alpha1.PhaseApplied:
 		f.effect()
 	case v1alpha1.PhaseEffective, v1alpha1.PhaseVerified, v1alpha1.PhaseDegraded:

@@ -111,6 +111,13 @@ func TestRecordSaysHowFarItsDecisionHasGot(t *testing.T) {
 		"a restart, and its scaler died after it had asked for it": {
 			decided("", restart, func(h *past) { h.o.Restarted, h.o.Restarting = noon, true }), v1alpha1.PhaseApplied, "its pods are being replaced",
 		},
+		"its write has failed": {
+			decided(v1alpha1.PhaseFailed, func(h *past) { h.o.Size = memory(96, 512) }), v1alpha1.PhaseFailed, "",
+		},
+		"its write has failed, and arrived all the same": {
+			decided(v1alpha1.PhaseFailed, func(h *past) { h.o.Pods[0].Actual = memory(96, 512) }),
+			v1alpha1.PhaseApplied, "etcd-0 still has 512Mi of memory, not 768Mi",
+		},
 		"no node takes a pod of this size": {
 			decided(v1alpha1.PhaseApplied, func(h *past) {
 				h.o.Pods[1].Pending, h.o.Pods[1].Says, h.o.Pods[1].Placed = "Unschedulable", "0/2 nodes", false
@@ -204,7 +211,7 @@ func TestOutcomeCountsKills(t *testing.T) {
 // What is at its end stays there, whatever happens later.
 func TestRecordAtItsEndStaysAsItIs(t *testing.T) {
 	for _, phase := range []v1alpha1.RecordPhase{
-		v1alpha1.PhaseEscalated, v1alpha1.PhaseSuperseded, v1alpha1.PhaseFailed, v1alpha1.PhaseDryRun, v1alpha1.PhaseHeld,
+		v1alpha1.PhaseEscalated, v1alpha1.PhaseSuperseded, v1alpha1.PhaseDryRun, v1alpha1.PhaseHeld,
 	} {
 		h := effective(48*time.Hour, func(h *past) { h.record.Status.Phase = phase; h.kill(time.Minute, 768) })
 		if got, again := h.follow(); got.Phase != phase || again != 0 || len(got.Outcomes) != 0 {

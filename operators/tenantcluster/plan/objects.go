@@ -194,7 +194,7 @@ func deployment(t *v1alpha1.TenantCluster, pods corev1.PodTemplateSpec, componen
 func budgets(t *v1alpha1.TenantCluster) []metav1.Object {
 	var all []metav1.Object
 	for _, component := range Components {
-		if n := podCount(t, component); n > 1 {
+		if n := PodCount(t, component); n > 1 {
 			all = append(all, budget(t, component, n))
 		}
 	}
@@ -205,14 +205,15 @@ func budgets(t *v1alpha1.TenantCluster) []metav1.Object {
 func unwantedBudgets(t *v1alpha1.TenantCluster) []metav1.Object {
 	var all []metav1.Object
 	for _, component := range Components {
-		if podCount(t, component) == 1 {
+		if PodCount(t, component) == 1 {
 			all = append(all, budget(t, component, 1))
 		}
 	}
 	return all
 }
 
-func podCount(t *v1alpha1.TenantCluster, component string) int32 {
+// PodCount is how many pods a component has when nothing is missing.
+func PodCount(t *v1alpha1.TenantCluster, component string) int32 {
 	if component == Etcd {
 		return t.Spec.Etcd.Members
 	}

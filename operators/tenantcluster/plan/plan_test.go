@@ -69,7 +69,7 @@ func (w *world) run() {
 		if err != nil {
 			panic(err)
 		}
-		n := podCount(t, component)
+		n := PodCount(t, component)
 		w.o.Deployments[component] = Deployment{Version: programOf(w.o, component).version, Replicas: n, Updated: n, Ready: n, Total: n, Current: true}
 		for i := range n {
 			name := fmt.Sprintf("%s-%d", component, i)

@@ -46,7 +46,7 @@ func sizes(t *v1alpha1.TenantCluster) (all []v1alpha1.ComponentSize) {
 	for _, component := range Components {
 		size := EffectiveSize(t, component)
 		all = append(all, v1alpha1.ComponentSize{
-			Name: component, Replicas: podCount(t, component),
+			Name: component, Replicas: PodCount(t, component),
 			Size: v1alpha1.Size{Requests: size.Requests.api(), Limits: size.Limits.api()},
 		})
 	}
