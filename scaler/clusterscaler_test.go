@@ -54,6 +54,8 @@ func TestOnAPIServer(t *testing.T) {
 		{"a workload is sized once behind a cache that lags", sizesOnceBehindALag},
 		{"a workload of any name is sized", sizesAnyName},
 		{"a workload's own GOMEMLIMIT is left alone", ownSoftLimit},
+		{"a workload of limits alone is sized", sizesByLimitsAlone},
+		{"a workload that is made again starts anew", forgetsAnotherOfTheName},
 		{"a workload that somebody else sizes back is not fought over", doesNotFight},
 		{"a workload that is missing has the same effect at any place", missingWorkload},
 		{"records of a workload that is no longer named are pruned", prunesWhatIsNotNamed},

@@ -180,6 +180,48 @@ func ownSoftLimit(t *testing.T, w *world) {
 	}
 }
 
+// The API server gives pods the limits as requests that their template leaves out.
+func sizesByLimitsAlone(t *testing.T, w *world) {
+	limits := corev1.ResourceRequirements{Limits: size("500m", "512Mi", "512Mi").Requests}
+	d, pod := w.deploymentOf(t, "web-limits", limits), w.podOfWorkload(t, "web-limits", limits)
+	w.scalerOf(t, "plain-limits", named("", "web-limits"))
+	w.looks(t, pod, 1)
+	w.kill(t, pod)
+	w.awaitTemplate(t, d, &d.Spec.Template, "768Mi")
+	w.awaitInPlace(t, pod, "768Mi")
+	w.runs(t, pod)
+	eventually(t, func() string {
+		w.meter.asked(pod)
+		if all := w.records(t, "plain-limits"); len(all) != 1 || all[0].Status.Phase != "Effective" {
+			return "the records are" + words(all)
+		}
+		return ""
+	})
+	w.get(t, pod)
+	before := pod.ResourceVersion
+	w.looks(t, pod, 3)
+	if w.get(t, pod); pod.ResourceVersion != before {
+		t.Error("at rest the pod is written again and again")
+	}
+}
+
+// A workload that is removed and made again has not been killed.
+func forgetsAnotherOfTheName(t *testing.T, w *world) {
+	small := size("50m", "96Mi", "512Mi")
+	d, pod := w.deploymentOf(t, "web-again", small), w.podOfWorkload(t, "web-again", small)
+	w.scalerOf(t, "plain-again", named("", "web-again"))
+	w.kill(t, pod)
+	w.awaitTemplate(t, d, &d.Spec.Template, "768Mi")
+	w.remove(t, d, pod)
+	w.awaitStalled(t, "plain-again", "there is no Deployment web-again")
+	d, pod = w.deploymentOf(t, "web-again", small), w.podOfWorkload(t, "web-again", small)
+	w.awaitStalled(t, "plain-again", "")
+	w.looks(t, pod, 3)
+	if w.get(t, d); limitOfTemplate(&d.Spec.Template) != "512Mi" {
+		t.Errorf("for a kill of another one it has %s:%s", limitOfTemplate(&d.Spec.Template), words(w.records(t, "plain-again")))
+	}
+}
+
 // Flux, Argo or an operator may own the template: that is said, not fought in a loop.
 func doesNotFight(t *testing.T, w *world) {
 	small := size("50m", "96Mi", "512Mi")

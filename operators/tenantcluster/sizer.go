@@ -64,29 +64,41 @@ func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (recon
 		return reconcile.Result{}, err
 	}
 	var problem error
-	serving := map[string][]rollout.Member{} // by component
+	doubtful := map[string]bool{}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
-			continue // it stays for people to read, and serves nobody
-		}
-		recreate, err := s.size(ctx, tc, pod)
-		problem = errors.Join(problem, err)
-		component := pod.Labels[v1alpha1.ComponentLabel]
-		serving[component] = append(serving[component], member(pod, recreate))
+		doubt, err := s.size(ctx, tc, pod)
+		doubtful[pod.Name], problem = doubt, errors.Join(problem, err)
 	}
-	for component, members := range serving {
-		for range int(plan.PodCount(tc, component)) - len(members) {
-			members = append(members, rollout.Member{Ending: true}) // until its pod is there
-		}
-		problem = errors.Join(problem, s.replaceOne(ctx, pods.Items, members))
+	for _, pod := range replaceable(tc, pods.Items, doubtful) {
+		problem = errors.Join(problem, s.recreate(ctx, pod, "its cgroup may have kept an old limit"))
 	}
 	return reconcile.Result{}, problem
 }
 
-// member is a pod that serves, or may do so, on its way to another one.
-func member(pod *corev1.Pod, outdated bool) rollout.Member {
-	return rollout.Member{Name: pod.Name, Outdated: outdated, Healthy: isReady(pod), Ending: !pod.DeletionTimestamp.IsZero()}
+// replaceable are the pods, one of a component at most, that are in doubt and that the others of their component can do without.
+func replaceable(tc *v1alpha1.TenantCluster, pods []corev1.Pod, doubtful map[string]bool) (all []*corev1.Pod) {
+	members, byName := map[string][]rollout.Member{}, map[string]*corev1.Pod{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+			continue // it stays for people to read, and serves nobody
+		}
+		component := pod.Labels[v1alpha1.ComponentLabel]
+		byName[pod.Name] = pod
+		members[component] = append(members[component], rollout.Member{
+			Name: pod.Name, Outdated: doubtful[pod.Name], Healthy: isReady(pod), Ending: !pod.DeletionTimestamp.IsZero(),
+		})
+	}
+	for component, some := range members {
+		for range int(plan.PodCount(tc, component)) - len(some) {
+			some = append(some, rollout.Member{Ending: true}) // until its pod is there
+		}
+		if pod := byName[rollout.Next(some).Restart]; pod != nil {
+			all = append(all, pod)
+		}
+	}
+	return all
 }
 
 func isReady(pod *corev1.Pod) bool {
@@ -94,22 +106,11 @@ func isReady(pod *corev1.Pod) bool {
 	return i >= 0 && pod.Status.Conditions[i].Status == corev1.ConditionTrue
 }
 
-// replaceOne recreates a pod whose container runs, if its component can do without it.
-func (s *Sizer) replaceOne(ctx context.Context, pods []corev1.Pod, members []rollout.Member) error {
-	step := rollout.Next(members)
-	for i := range pods {
-		if pods[i].Name == step.Restart {
-			return s.recreate(ctx, &pods[i], "its cgroup may have kept an old limit")
-		}
-	}
-	return nil
-}
-
 // atOnce, in seconds: a container that is killed again and again has nobody to say farewell to.
 const atOnce = client.GracePeriodSeconds(1)
 
-// size takes the next step with one pod. One that has to be recreated although its container runs is left to the others' leave.
-func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) (recreate bool, err error) {
+// size takes the next step with one pod. One that has to be recreated although its container runs is in doubt, and waits for the others.
+func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) (doubtful bool, err error) {
 	component := pod.Labels[v1alpha1.ComponentLabel]
 	want := plan.EffectiveSize(tc, component).Requirements()
 	switch step, why := podresize.Next(pod, component, want); step {
