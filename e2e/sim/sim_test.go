@@ -18,7 +18,7 @@ func settings(t *testing.T) (config Config, seeds int) {
 	if os.Getenv("SEED") != "" {
 		return config, 1
 	}
-	return config, setting(t, "SEEDS", 8)
+	return config, setting(t, "SEEDS", 5)
 }
 
 // setting is a number from the environment, or else the given one.

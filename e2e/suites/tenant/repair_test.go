@@ -146,11 +146,11 @@ func TestTenantServesWithoutTheOperator(t *testing.T) {
 
 // short is how long a certificate is valid that is forced upon a tenant: long enough that a third of it brings the next one into the pods (the
 // kubelet looks once a minute), short enough to be seen to end.
-const short = 6 * time.Minute
+const short = 5 * time.Minute
 
 // Certificates that are about to end are replaced, and no client notices, also when the old ones have ended: every server has taken up the new.
 func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
-	t.Parallel() // beside the one that waits for certificates to end
+	t.Parallel()
 	tc := newTenant(scenario.New(t), "renewed", "  replicas: 2")
 	tc.TwoAPIServers()
 	tc.Remember("probe")
