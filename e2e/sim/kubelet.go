@@ -132,11 +132,13 @@ func (p *pod) start(f *fleet) {
 func (p *pod) resize(now time.Time) {
 	granted := add(p.node.granted, p.size.Requests, p.actual.Requests)
 	switch {
+	case !exceeds(p.size.Requests, p.actual.Requests):
+		p.grant(p.size)
 	case exceeds(p.size.Requests, p.node.capacity):
 		if p.pending != "Infeasible" {
 			p.pending, p.refused = "Infeasible", now
 		}
-	case exceeds(granted, p.node.allocatable) && exceeds(p.size.Requests, p.actual.Requests):
+	case exceeds(granted, p.node.allocatable):
 		p.pending = "Deferred"
 	default:
 		p.grant(p.size)
