@@ -13,7 +13,8 @@ import (
 //   - nothing grows without evidence, and growing lowers nothing;
 //   - what a node refuses is taken back, and not tried again at once;
 //   - pods are restarted by choice once for a size, and never a member of a quorum of which another one is missing;
-//   - once the load has settled, so have the sizes, and nothing is told over and over;
+//   - once the load has settled, so have the sizes, but for one last growth of a resource that is used so much that noise alone brings it above a threshold for
+//     long enough; and nothing is told over and over;
 //   - in the end everything that may grow runs.
 
 // history is what really happened to a component, as nobody in the world knows it.
@@ -24,6 +25,7 @@ type history struct {
 	kept     model.Size // in its place
 	hour     time.Time  // in which records are counted
 	records  int
+	late     int // changes of size since the load has settled
 }
 
 func (h *history) kill(k model.Kill) {
@@ -84,7 +86,10 @@ func (f *fleet) forbidden(c *component, p *model.Plan) string {
 		return "although the mode is " + string(c.policy.Up)
 	case c.policy.Paused != "" && f.now.Before(c.policy.PausedUntil):
 		return "during a pause"
-	case p.Decision != model.Restart && f.now.After(f.quiet) && !f.config.Refusals:
+	case p.Decision == model.Restart || f.now.Before(f.quiet) || f.config.Refusals:
+		return ""
+	}
+	if c.truth.late++; c.truth.late > len([...]model.Resource{model.CPU, model.Memory}) {
 		return "although the load has settled long ago"
 	}
 	return ""
