@@ -171,6 +171,7 @@ func TestMetaAPIServerDies(t *testing.T) {
 
 // Somebody else writes the size: that is said, and not fought; and when they let go, the scaler goes on.
 func TestForeignWriter(t *testing.T) {
+	t.Parallel() // with those that stop no program
 	tc := newScaled(t, "foreign", "")
 	tc.Kubectl("patch", "tenantcluster", tc.Name, "--type=merge", "--field-manager=somebody", "--patch",
 		`{"spec":{"sizing":{"etcd":{"resources":{"limits":{"memory":"320Mi"}}}}}}`)
@@ -195,6 +196,7 @@ func TestForeignWriter(t *testing.T) {
 
 // A size larger than the node can never be had, and one larger than what is free has to wait: both are shown, and gone when they are mended.
 func TestInfeasibleAndDeferredAreShown(t *testing.T) {
+	t.Parallel() // with those that stop no program
 	tc := newScaled(t, "large", "")
 	node := tc.Pods(t.Context(), "etcd")[0].Spec.NodeName
 	size := func(request string) {

@@ -37,6 +37,7 @@ spec: {workloads: [{kind: Deployment, name: hungry}]}
 
 // A plain Deployment is grown until it lives: its template, and by it the pods to come.
 func TestPlainDeploymentIsSaved(t *testing.T) {
+	t.Parallel() // with those that stop no program
 	s := scenario.New(t)
 	s.Apply(hungry)
 	s.Eventually("a pod lives", hosted.Usable, func(ctx context.Context) (bool, string) {
