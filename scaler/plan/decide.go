@@ -180,57 +180,6 @@ func grain(r model.Resource) int64 {
 	return memoryGrain
 }
 
-// revert drafts the way back from a size that pods can never get where they are, or that no node has room for.
-func revert(o *model.Observed) *draft {
-	grown := o.Carried.Decision == model.Up && o.Carried.To == o.Size
-	unfinished := o.Carried.Decision == model.Revert && o.Carried.From == o.Size
-	if !grown && !unfinished {
-		return nil // the size is not ours
-	}
-	for i := range o.Pods {
-		pod := &o.Pods[i]
-		if pod.Pending == "Infeasible" && pod.Actual != o.Size {
-			return &draft{
-				decision: model.Revert, back: pod.Actual, urgent: true,
-				reason: pod.Name + " cannot get its size on " + pod.Node + ": " + pod.Says,
-			}
-		}
-		if grown && pod.Pending == "Unschedulable" && pod.Size == o.Size {
-			return lighten(o, pod)
-		}
-	}
-	return nil
-}
-
-// lighten drafts the way back to the requests from before, of which a pod had a node, if they were raised just now.
-func lighten(o *model.Observed, pod *model.Pod) *draft {
-	back := lighter(o.Size, o.Carried.From)
-	if back == o.Size || o.Now.Sub(o.Carried.At) >= blamed {
-		return nil
-	}
-	return &draft{
-		decision: model.Revert, back: back, urgent: true,
-		reason: "no node takes " + pod.Name + " with its new requests: " + pod.Says,
-	}
-}
-
-// blamed is how long after a growth a pod without a node is put down to it, and not to the nodes.
-const blamed = 15 * time.Minute
-
-// lighter is a size with the requests of the one before where they were less; its limits stay, if the pod's QoS class allows that.
-func lighter(size, before model.Size) model.Size {
-	if size.Requests == size.Limits {
-		return before
-	}
-	if cpu := before.Requests.CPU; cpu > 0 {
-		size.Requests.CPU = min(size.Requests.CPU, cpu)
-	}
-	if memory := before.Requests.Memory; memory > 0 {
-		size.Requests.Memory = min(size.Requests.Memory, memory)
-	}
-	return size
-}
-
 // restart drafts the replacement of pods that profit from their size only then.
 func restart(debt string) *draft {
 	if debt == "" {
@@ -270,37 +219,6 @@ func until(now, then time.Time) time.Duration {
 		return 0
 	}
 	return max(then.Sub(now), time.Second)
-}
-
-// sameAgain is how long the same hold or dry run is no news.
-const sameAgain = time.Hour
-
-// passes are guards that only ask for patience; a restart that is held is no news either, for it changes no size.
-var passes = map[string]bool{"tolerance": true, "cooldown": true, "under-way": true}
-
-// news: what is done is, and what is not done only when it has changed.
-func news(o *model.Observed, plan *model.Plan) bool {
-	last, guard, to := o.Last, "", plan.To
-	if plan.Decision == model.Hold {
-		guard, to = plan.Held.Guard, plan.Wants
-		if passes[guard] || plan.Wants == plan.From {
-			return false
-		}
-	} else if !plan.DryRun {
-		return true
-	}
-	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, to)
-	return !same || o.Now.Sub(last.At) >= sameAgain
-}
-
-// alike sizes differ by less than a tenth, or by one grain: usage never stands still.
-func alike(a, b model.Size) bool {
-	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		if x, y := a.Steered(r), b.Steered(r); max(x, y)*9 > min(x, y)*10 && max(x, y)-min(x, y) > grain(r) {
-			return false
-		}
-	}
-	return true
 }
 
 // Explain is the decision in one line.

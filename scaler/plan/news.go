@@ -1,0 +1,38 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/metapilot/metapilot/scaler/model"
+)
+
+// sameAgain is how long the same hold or dry run is no news.
+const sameAgain = time.Hour
+
+// passes are guards that only ask for patience; a restart that is held is no news either, for it changes no size.
+var passes = map[string]bool{"tolerance": true, "cooldown": true, "under-way": true}
+
+// news: what is done is, and what is not done only when it has changed.
+func news(o *model.Observed, plan *model.Plan) bool {
+	last, guard, to := o.Last, "", plan.To
+	if plan.Decision == model.Hold {
+		guard, to = plan.Held.Guard, plan.Wants
+		if passes[guard] || plan.Wants == plan.From {
+			return false
+		}
+	} else if !plan.DryRun {
+		return true
+	}
+	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, to)
+	return !same || o.Now.Sub(last.At) >= sameAgain
+}
+
+// alike sizes differ by less than a tenth, or by one grain: usage never stands still.
+func alike(a, b model.Size) bool {
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		if x, y := a.Steered(r), b.Steered(r); max(x, y)*9 > min(x, y)*10 && max(x, y)-min(x, y) > grain(r) {
+			return false
+		}
+	}
+	return true
+}
