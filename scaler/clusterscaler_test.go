@@ -82,7 +82,13 @@ func growsAfterAKill(t *testing.T, w *world) {
 	onlySizingByScaler(t, tc.TenantCluster)
 	r := w.awaitRecord(t, "killed", "Up", 1)
 	saysWhyItGrew(t, r)
-	mustBe(t, "the record before the pod has its size", "Applied: etcd-0 still has 512Mi of memory, not 768Mi", fmt.Sprintf("%s: %s", r.Status.Phase, r.Status.Message))
+	eventually(t, func() string {
+		w.get(t, r)
+		if r.Status.Phase != "Applied" || r.Status.Message != "etcd-0 still has 512Mi of memory, not 768Mi" {
+			return "before the pod has its size the record is" + words([]v1alpha1.ScalingRecord{*r})
+		}
+		return ""
+	})
 	w.carriesOut(t, tc, tc.etcd)
 	eventually(t, func() string {
 		w.get(t, r)
