@@ -82,13 +82,7 @@ func growsAfterAKill(t *testing.T, w *world) {
 	onlySizingByScaler(t, tc.TenantCluster)
 	r := w.awaitRecord(t, "killed", "Up", 1)
 	saysWhyItGrew(t, r)
-	eventually(t, func() string {
-		w.get(t, r)
-		if r.Status.Phase != "Applied" || r.Status.Message != "etcd-0 still has 512Mi of memory, not 768Mi" {
-			return "before the pod has its size the record is" + words([]v1alpha1.ScalingRecord{*r})
-		}
-		return ""
-	})
+	w.awaitMessage(t, r, "Applied", "etcd-0 still has 512Mi of memory, not 768Mi")
 	w.carriesOut(t, tc, tc.etcd)
 	eventually(t, func() string {
 		w.get(t, r)

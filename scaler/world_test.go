@@ -448,6 +448,17 @@ func (w *world) awaitRecord(t *testing.T, scaler string, decision v1alpha1.Decis
 	return &found[len(found)-1]
 }
 
+// awaitMessage waits until a record says so.
+func (w *world) awaitMessage(t *testing.T, r *v1alpha1.ScalingRecord, phase v1alpha1.RecordPhase, message string) {
+	t.Helper()
+	eventually(t, func() string {
+		if w.get(t, r); r.Status.Phase != phase || r.Status.Message != message {
+			return fmt.Sprintf("want %s: %s; the record is%s", phase, message, words([]v1alpha1.ScalingRecord{*r}))
+		}
+		return ""
+	})
+}
+
 func words(records []v1alpha1.ScalingRecord) string {
 	var b strings.Builder
 	for _, r := range records {
