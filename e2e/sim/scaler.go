@@ -30,6 +30,9 @@ func scaler(f *fleet, t *tenant) {
 			continue
 		}
 		c.told.Kills = o.Kills
+		if !p.Record { // what carryOut has told is newer
+			c.told.Grown, c.told.Shrunk = o.Grown, o.Shrunk
+		}
 	}
 }
 
@@ -69,12 +72,12 @@ func (f *fleet) dies() bool { return f.chance(30) }
 // recordKey makes the same decision, made again, the same record (scaler/record).
 type recordKey struct {
 	model.Decided
-	grown, signal time.Time
+	grown, shrunk, signal time.Time
 }
 
 // write makes the record, unless it is there already.
 func (c *component) write(f *fleet, o *model.Observed, p *model.Plan) {
-	key := recordKey{Decided: p.Decided(time.Time{}), grown: o.Grown}
+	key := recordKey{Decided: p.Decided(time.Time{}), grown: o.Grown, shrunk: o.Shrunk}
 	if p.Source == "oom" {
 		key.signal = p.Signal
 	}

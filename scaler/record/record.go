@@ -70,7 +70,7 @@ func name(scaler string, o *model.Observed, p *model.Plan) string {
 	if p.Decision == model.Hold || p.DryRun {
 		repeat = o.Now.Truncate(time.Hour)
 	}
-	said := fmt.Sprint(o.Target, o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), repeat.Unix(), o.Grown.Unix())
+	said := fmt.Sprint(o.Target, o.Component, p.Decision, p.DryRun, p.From, outcomeSize(p), repeat.Unix(), o.Grown.Unix(), o.Shrunk.Unix())
 	if p.Source == "oom" { // utilisation has another signal with every sample
 		said += fmt.Sprint(p.Signal.Unix())
 	}
