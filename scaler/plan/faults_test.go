@@ -364,3 +364,66 @@ func TestResizeThatTheKubeletHasNotDoneYetIsUnderWay(t *testing.T) {
 		t.Errorf("%s: %s", plan.Decision, plan.Reason)
 	}
 }
+
+// homeless is a component that has grown at a time, of which one pod finds no node since.
+func homeless(grown time.Duration) (*model.Observed, *model.Policy) {
+	o, p := member()
+	before := o.Size
+	o.Size = o.Size.With(model.Memory, 768<<20, 512<<20)
+	settle(o)
+	o.Remember(model.Decided{Decision: model.Up, From: before, To: o.Size, At: o.Now.Add(-grown), Stored: true})
+	pod := &o.Pods[2]
+	pod.Node, pod.Placed, pod.Running, pod.Ready, pod.Pending, pod.Says = "", false, false, false, "Unschedulable", "0/2 nodes"
+	return o, p
+}
+
+func TestRequestsThatNoNodeHasAreGivenBackAndTheLimitStays(t *testing.T) {
+	o, p := homeless(time.Minute)
+	before := o.Carried.From
+	plan := Decide(o, p)
+	if plan.Decision != model.Revert || plan.To.Requests != before.Requests || plan.To.Limits != o.Size.Limits {
+		t.Fatalf("%s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+	carryOut(o, &plan)
+	settle(o)
+	o.Pods[2].Node, o.Pods[2].Placed, o.Pods[2].Running, o.Pods[2].Pending = o.Pods[0].Node, true, true, ""
+	o.Now = o.Now.Add(time.Minute)
+	killed(o, 0, 768<<20)
+	if plan := Decide(o, p); plan.Decision != model.Up || plan.To.Requests.Memory != before.Requests.Memory || plan.To.Limits.Memory <= 768<<20 {
+		t.Errorf("after another kill: %s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}
+
+func TestGrowthOfLongAgoIsNotBlamedForAPodWithoutANode(t *testing.T) {
+	o, p := homeless(time.Hour)
+	if plan := Decide(o, p); acts(&plan) {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}
+
+// Where a written size replaces pods, growth by utilisation is a disruptive move, and a rescue is not held for it.
+func TestGrowthThatReplacesPodsCountsInTheFleet(t *testing.T) {
+	o, p := member()
+	o.Replaced = true
+	for range p.FleetMoves {
+		o.Moves = append(o.Moves, o.Now.Add(-time.Minute))
+	}
+	uses(&o.Pods[0], 49, 200<<20, 200<<20)
+	if plan := Decide(o, p); plan.Decision != model.Hold || plan.Held.Guard != "fleet-budget" {
+		t.Errorf("growth by utilisation: %s: %s", plan.Decision, plan.Reason)
+	}
+	killed(o, 0, 512<<20)
+	if plan := Decide(o, p); plan.To.Limits.Memory != 768<<20 {
+		t.Errorf("after a kill: %s to %s: %s", plan.Decision, words(plan.To), plan.Reason)
+	}
+}
+
+// Somebody else's size of a plain workload is left alone for a while, which is told, and not for ever.
+func TestSomebodyElsesSizeIsLeftAloneForAWhile(t *testing.T) {
+	o, p := member()
+	killed(o, 0, 512<<20)
+	o.Foreign, o.Yields = "helm", o.Now.Add(10*time.Minute)
+	if plan := Decide(o, p); plan.Decision != model.Hold || plan.Held.Guard != "owner" || plan.Recheck != 10*time.Minute {
+		t.Errorf("%s, again in %s: %s", plan.Decision, plan.Recheck, plan.Reason)
+	}
+}

@@ -125,6 +125,8 @@ func TestAnotherDecisionHasAnotherName(t *testing.T) {
 		"from another size":              func(_ *model.Observed, p *model.Plan) { p.From = memory(96, 511) },
 		"to another size":                func(_ *model.Observed, p *model.Plan) { p.To = memory(513, 768) },
 		"for another kill":               func(_ *model.Observed, p *model.Plan) { p.Signal = noon.Add(time.Second) },
+		"after another way back":         func(o *model.Observed, _ *model.Plan) { o.Shrunk = noon },
+		"about another target":           func(o *model.Observed, _ *model.Plan) { o.Target = "u-2" },
 		"after another growth":           func(o *model.Observed, _ *model.Plan) { o.Grown = noon },
 		"that was held":                  held,
 		"that was held an hour later":    func(o *model.Observed, p *model.Plan) { held(o, p); o.Now = o.Now.Add(time.Hour) },
