@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/conditions"
 	"github.com/metapilot/metapilot/scaler/actuator"
 	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
@@ -40,7 +41,7 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 		after.Status.Components = forgetNothing(cs.Status.Components, after.Status.Components)
 	}
 	problem = errors.Join(problem, r.prune(ctx, cs))
-	for _, c := range conditions(cs, t, views, actErr, r.Clock.Now()) {
+	for _, c := range conditionsOf(cs, t, views, actErr, r.Clock.Now()) {
 		apimeta.SetStatusCondition(&after.Status.Conditions, c)
 	}
 	if equality.Semantic.DeepEqual(cs.Status, after.Status) {
@@ -143,33 +144,25 @@ func told(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.Truncate(time.Second)}
 }
 
-// conditions of the ClusterScaler. A held change is no fault of it, unless somebody has to give way.
-func conditions(cs *v1alpha1.ClusterScaler, t target, views []view, actErr error, now time.Time) []metav1.Condition {
-	ready := is(v1alpha1.ReadyCondition, "Watching", fmt.Sprintf("%d components", len(views)))
-	stalled := isNot(v1alpha1.StalledCondition, "NotStalled", "nothing needs a user")
+// conditionsOf the ClusterScaler. A held change is no fault of it, unless somebody has to give way.
+func conditionsOf(cs *v1alpha1.ClusterScaler, t target, views []view, actErr error, now time.Time) []metav1.Condition {
+	ready := conditions.Is(v1alpha1.ReadyCondition, "Watching", fmt.Sprintf("%d components", len(views)))
+	stalled := conditions.IsNot(v1alpha1.StalledCondition, "NotStalled", "nothing needs a user")
 	switch taken := takenFrom(views); {
 	case t.fault.reason != "":
-		ready, stalled = isNot(v1alpha1.ReadyCondition, t.fault.reason, t.fault.message), is(v1alpha1.StalledCondition, t.fault.reason, t.fault.message)
+		ready, stalled = conditions.IsNot(v1alpha1.ReadyCondition, t.fault.reason, t.fault.message), conditions.Is(v1alpha1.StalledCondition, t.fault.reason, t.fault.message)
 	case actErr != nil:
-		ready = isNot(v1alpha1.ReadyCondition, "ActFailed", actErr.Error())
+		ready = conditions.IsNot(v1alpha1.ReadyCondition, "ActFailed", actErr.Error())
 	case len(views) == 0:
-		ready = isNot(v1alpha1.ReadyCondition, "SizesUnknown", "the master-operator has not told the target's sizes yet")
+		ready = conditions.IsNot(v1alpha1.ReadyCondition, "SizesUnknown", "the master-operator has not told the target's sizes yet")
 	case taken != "":
-		stalled = is(v1alpha1.StalledCondition, "ForeignWriter", taken)
+		stalled = conditions.Is(v1alpha1.StalledCondition, "ForeignWriter", taken)
 	}
 	all := []metav1.Condition{ready, reconciling(views), usage(views), stalled}
 	for i := range all {
 		all[i].ObservedGeneration, all[i].LastTransitionTime = cs.Generation, metav1.NewTime(now)
 	}
 	return all
-}
-
-func is(kind, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, Message: message}
-}
-
-func isNot(kind, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: message}
 }
 
 // takenFrom says which component's size somebody else writes; empty if nobody does.
@@ -187,21 +180,21 @@ func reconciling(views []view) metav1.Condition {
 	for i := range views {
 		if v := &views[i]; v.decidedByUs() {
 			if why := record.Missing(&v.observed); why != "" {
-				return is(v1alpha1.ReconcilingCondition, "Resizing", v.component.name+": "+why)
+				return conditions.Is(v1alpha1.ReconcilingCondition, "Resizing", v.component.name+": "+why)
 			}
 		}
 	}
-	return isNot(v1alpha1.ReconcilingCondition, "NotReconciling", "every decided size has reached its pods")
+	return conditions.IsNot(v1alpha1.ReconcilingCondition, "NotReconciling", "every decided size has reached its pods")
 }
 
 // usage: without it, only kills make anything grow.
 func usage(views []view) metav1.Condition {
 	for i := range views {
 		if o := &views[i].observed; o.Metrics != "" && len(o.Pods) > 0 {
-			return isNot(v1alpha1.UsageKnownCondition, "NoReading", o.Component+": "+o.Metrics+"; until then only OOM kills make anything grow")
+			return conditions.IsNot(v1alpha1.UsageKnownCondition, "NoReading", o.Component+": "+o.Metrics+"; until then only OOM kills make anything grow")
 		}
 	}
-	return is(v1alpha1.UsageKnownCondition, "Known", "the metrics API tells what is used")
+	return conditions.Is(v1alpha1.UsageKnownCondition, "Known", "the metrics API tells what is used")
 }
 
 // announce tells people and counters of a decision.

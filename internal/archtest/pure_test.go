@@ -13,7 +13,7 @@ var pureRooms = []string{
 	"recommender/model", "recommender/estimator",
 	"scaler/model", "scaler/plan", "scaler/estimator", "scaler/cause",
 	"kvass/assign",
-	"internal/rollout", "internal/units",
+	"internal/conditions", "internal/rollout", "internal/units",
 	"e2e/metacluster/supervisor/plan",
 }
 

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/internal/conditions"
 )
 
 // status says how the tenant is. It keeps nothing in mind: conditions keep their times as long as their status stays.
@@ -30,7 +31,7 @@ func status(o Observed, p Plan, wrong fault) v1alpha1.TenantClusterStatus {
 	if kubeconfigDone(o, p) {
 		s.KubeconfigSecretRef = &v1alpha1.SecretRef{Name: KubeconfigSecret(t.Name)}
 	}
-	for _, c := range conditions(o, p, wrong) {
+	for _, c := range conditionsOf(o, p, wrong) {
 		c.ObservedGeneration, c.LastTransitionTime = t.Generation, timeOf(o.Now)
 		apimeta.SetStatusCondition(&s.Conditions, c)
 		s.Initialization.ControlPlaneInitialized = s.Initialization.ControlPlaneInitialized || c.Type == v1alpha1.ReadyCondition && c.Status == metav1.ConditionTrue
@@ -52,30 +53,22 @@ func etcdStatus(o Observed) v1alpha1.EtcdStatus {
 	return v1alpha1.EtcdStatus{Members: members, ReadyMembers: fmt.Sprintf("%d/%d", healthy, members), Leader: leader}
 }
 
-// condition types in the order in which they stand in Ready's way.
-func conditions(o Observed, p Plan, wrong fault) []metav1.Condition {
+// conditionsOf a tenant, in the order in which they stand in Ready's way.
+func conditionsOf(o Observed, p Plan, wrong fault) []metav1.Condition {
 	parts := []metav1.Condition{certificates(p), etcdHealthy(o), available(o), componentsHealthy(o), kubeconfigReady(o, p)}
-	ready := is(v1alpha1.ReadyCondition, "Usable", fmt.Sprintf("a write, a read and a watch through %s went well", where(p)))
+	ready := conditions.Is(v1alpha1.ReadyCondition, "Usable", fmt.Sprintf("a write, a read and a watch through %s went well", where(p)))
 	for _, c := range parts {
 		if c.Status != metav1.ConditionTrue && c.Type != v1alpha1.EtcdClusterHealthyCondition { // a member may be missing while the others serve
-			ready = isNot(v1alpha1.ReadyCondition, c.Reason, c.Message)
+			ready = conditions.IsNot(v1alpha1.ReadyCondition, c.Reason, c.Message)
 			break
 		}
 	}
 	rolling := rollingOut(o)
 	parts = append(parts, sizeApplied(o), rolling, stalled(wrong))
 	if wrong.reason != "" && ready.Status != metav1.ConditionTrue {
-		ready = isNot(v1alpha1.ReadyCondition, wrong.reason, wrong.message)
+		ready = conditions.IsNot(v1alpha1.ReadyCondition, wrong.reason, wrong.message)
 	}
 	return append(parts, reconciling(ready, rolling, wrong), ready)
-}
-
-func is(kind, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, Message: message}
-}
-
-func isNot(kind, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: message}
 }
 
 func certificates(p Plan) metav1.Condition {
@@ -89,11 +82,11 @@ func certificates(p Plan) metav1.Condition {
 	}
 	switch {
 	case len(lacking) > 0:
-		return isNot(v1alpha1.CertificatesAvailableCondition, "Issuing", "being made: "+strings.Join(lacking, ", "))
+		return conditions.IsNot(v1alpha1.CertificatesAvailableCondition, "Issuing", "being made: "+strings.Join(lacking, ", "))
 	case len(renewed) > 0:
-		return is(v1alpha1.CertificatesAvailableCondition, "Renewing", "being renewed: "+strings.Join(renewed, ", "))
+		return conditions.Is(v1alpha1.CertificatesAvailableCondition, "Renewing", "being renewed: "+strings.Join(renewed, ", "))
 	}
-	return is(v1alpha1.CertificatesAvailableCondition, "Issued", "all certificates hold")
+	return conditions.Is(v1alpha1.CertificatesAvailableCondition, "Issued", "all certificates hold")
 }
 
 func etcdHealthy(o Observed) metav1.Condition {
@@ -108,23 +101,23 @@ func etcdHealthy(o Observed) metav1.Condition {
 	}
 	switch {
 	case len(o.Function.Members) == 0:
-		return isNot(v1alpha1.EtcdClusterHealthyCondition, "NotReady", notReady(o, Etcd))
+		return conditions.IsNot(v1alpha1.EtcdClusterHealthyCondition, "NotReady", notReady(o, Etcd))
 	case alarm != "":
-		return isNot(v1alpha1.EtcdClusterHealthyCondition, "Alarm", "etcd raises "+alarm)
+		return conditions.IsNot(v1alpha1.EtcdClusterHealthyCondition, "Alarm", "etcd raises "+alarm)
 	case len(o.Function.Members)-len(ill) < wanted:
-		return isNot(v1alpha1.EtcdClusterHealthyCondition, "MemberDown", fmt.Sprintf("%s members answer; not: %s", said, strings.Join(ill, ", ")))
+		return conditions.IsNot(v1alpha1.EtcdClusterHealthyCondition, "MemberDown", fmt.Sprintf("%s members answer; not: %s", said, strings.Join(ill, ", ")))
 	}
-	return is(v1alpha1.EtcdClusterHealthyCondition, "Healthy", said+" members answer")
+	return conditions.Is(v1alpha1.EtcdClusterHealthyCondition, "Healthy", said+" members answer")
 }
 
 func available(o Observed) metav1.Condition {
 	switch {
 	case !o.Function.Asked:
-		return isNot(v1alpha1.AvailableCondition, "APIServerNotReady", notReady(o, APIServer))
+		return conditions.IsNot(v1alpha1.AvailableCondition, "APIServerNotReady", notReady(o, APIServer))
 	case o.Function.Fault != "":
-		return isNot(v1alpha1.AvailableCondition, "CanaryFailed", o.Function.Fault)
+		return conditions.IsNot(v1alpha1.AvailableCondition, "CanaryFailed", o.Function.Fault)
 	}
-	return is(v1alpha1.AvailableCondition, "CanaryPassed", "a write, a read and a watch went well")
+	return conditions.Is(v1alpha1.AvailableCondition, "CanaryPassed", "a write, a read and a watch went well")
 }
 
 func componentsHealthy(o Observed) metav1.Condition {
@@ -132,15 +125,15 @@ func componentsHealthy(o Observed) metav1.Condition {
 	maps.DeleteFunc(faults, func(_, why string) bool { return why == "" })
 	switch {
 	case !o.Function.Asked:
-		return isNot(v1alpha1.ControlPlaneComponentsHealthyCondition, "NotAsked", "their leases are in the tenant's API, which is not ready")
+		return conditions.IsNot(v1alpha1.ControlPlaneComponentsHealthyCondition, "NotAsked", "their leases are in the tenant's API, which is not ready")
 	case len(faults) > 0:
 		var all []string
 		for _, component := range sortedKeys(faults) {
 			all = append(all, component+": "+faults[component])
 		}
-		return isNot(v1alpha1.ControlPlaneComponentsHealthyCondition, "LeaseNotFresh", strings.Join(all, "; "))
+		return conditions.IsNot(v1alpha1.ControlPlaneComponentsHealthyCondition, "LeaseNotFresh", strings.Join(all, "; "))
 	}
-	return is(v1alpha1.ControlPlaneComponentsHealthyCondition, "LeasesFresh", "controller manager and scheduler are at work")
+	return conditions.Is(v1alpha1.ControlPlaneComponentsHealthyCondition, "LeasesFresh", "controller manager and scheduler are at work")
 }
 
 func kubeconfigDone(o Observed, p Plan) bool {
@@ -150,9 +143,9 @@ func kubeconfigDone(o Observed, p Plan) bool {
 
 func kubeconfigReady(o Observed, p Plan) metav1.Condition {
 	if kubeconfigDone(o, p) {
-		return is(v1alpha1.KubeconfigReadyCondition, "Written", "Secret "+KubeconfigSecret(o.Tenant.Name)+" holds it")
+		return conditions.Is(v1alpha1.KubeconfigReadyCondition, "Written", "Secret "+KubeconfigSecret(o.Tenant.Name)+" holds it")
 	}
-	return isNot(v1alpha1.KubeconfigReadyCondition, "NoEndpoint", "waits for the address of the API servers")
+	return conditions.IsNot(v1alpha1.KubeconfigReadyCondition, "NoEndpoint", "waits for the address of the API servers")
 }
 
 // sizeApplied: what is missing is on its way, or says what it waits for.
@@ -164,10 +157,10 @@ func sizeApplied(o Observed) metav1.Condition {
 		}
 	}
 	if len(missing) == 0 {
-		return is(v1alpha1.SizeAppliedCondition, "Applied", "every pod has the size that was decided")
+		return conditions.Is(v1alpha1.SizeAppliedCondition, "Applied", "every pod has the size that was decided")
 	}
 	slices.Sort(missing)
-	return isNot(v1alpha1.SizeAppliedCondition, "Resizing", strings.Join(missing, "; "))
+	return conditions.IsNot(v1alpha1.SizeAppliedCondition, "Resizing", strings.Join(missing, "; "))
 }
 
 // rollingOut lists the components that have pods of an older template.
@@ -185,28 +178,28 @@ func rollingOut(o Observed) metav1.Condition {
 		}
 	}
 	if len(rolling) == 0 {
-		return isNot(v1alpha1.RollingOutCondition, "Done", "all pods are of the newest template")
+		return conditions.IsNot(v1alpha1.RollingOutCondition, "Done", "all pods are of the newest template")
 	}
-	return is(v1alpha1.RollingOutCondition, "RollingOut", strings.Join(rolling, ", "))
+	return conditions.Is(v1alpha1.RollingOutCondition, "RollingOut", strings.Join(rolling, ", "))
 }
 
 func stalled(wrong fault) metav1.Condition {
 	if wrong.reason == "" {
-		return isNot(v1alpha1.StalledCondition, "NotStalled", "nothing needs a user")
+		return conditions.IsNot(v1alpha1.StalledCondition, "NotStalled", "nothing needs a user")
 	}
-	return is(v1alpha1.StalledCondition, wrong.reason, wrong.message)
+	return conditions.Is(v1alpha1.StalledCondition, wrong.reason, wrong.message)
 }
 
 func reconciling(ready, rolling metav1.Condition, wrong fault) metav1.Condition {
 	switch {
 	case wrong.reason != "":
-		return isNot(v1alpha1.ReconcilingCondition, "Stalled", "waits for a user")
+		return conditions.IsNot(v1alpha1.ReconcilingCondition, "Stalled", "waits for a user")
 	case ready.Status != metav1.ConditionTrue:
-		return is(v1alpha1.ReconcilingCondition, ready.Reason, ready.Message)
+		return conditions.Is(v1alpha1.ReconcilingCondition, ready.Reason, ready.Message)
 	case rolling.Status == metav1.ConditionTrue:
-		return is(v1alpha1.ReconcilingCondition, rolling.Reason, rolling.Message)
+		return conditions.Is(v1alpha1.ReconcilingCondition, rolling.Reason, rolling.Message)
 	}
-	return isNot(v1alpha1.ReconcilingCondition, "Done", "the tenant is as its spec says")
+	return conditions.IsNot(v1alpha1.ReconcilingCondition, "Done", "the tenant is as its spec says")
 }
 
 func where(p Plan) string {
