@@ -125,9 +125,9 @@ func TestEachRuleSaysWhatToDoInstead(t *testing.T) {
 		},
 		"lean binary links controller code from afar": {
 			map[string]string{
-				"cmd/kvass/main.go":                source("main", "~/kvass/coordinator"),
-				"kvass/coordinator/loop.go":        source("coordinator", "~/internal/apply"),
-				"internal/apply/apply.go": source("conditions", "sigs.k8s.io/controller-runtime/pkg/client"),
+				"cmd/kvass/main.go":         source("main", "~/kvass/coordinator"),
+				"kvass/coordinator/loop.go": source("coordinator", "~/internal/apply"),
+				"internal/apply/apply.go":   source("conditions", "sigs.k8s.io/controller-runtime/pkg/client"),
 			},
 			[]string{"internal/apply/apply.go:2: cmd/kvass links sigs.k8s.io/controller-runtime/pkg/client (cmd/kvass -> kvass/coordinator -> internal/apply); it must not carry controller code, so move what needs this to a package that it does not import"},
 		},
