@@ -10,8 +10,8 @@ import (
 const (
 	// memory is for how many slots a score remembers: three days, so that a single bad hour does not choose.
 	memory = 3 * model.Day
-	// changeCost is what one change of a request costs, in requests left idle for a slot: an hour and a half.
-	changeCost = 18
+	// changeCost is what one change of a request costs, in requests left idle for a slot: an hour.
+	changeCost = 12
 	// clearly is how much better another algorithm has to be to be followed.
 	clearly = 0.9
 	// patience is for how many slots it has to be.
@@ -19,7 +19,7 @@ const (
 	// applied is by how much a recommendation has to differ to be carried out.
 	applied = 0.1
 	// keep is what share of the held amount a lower target has to fall below before it is followed.
-	keep = 0.85
+	keep = 0.9
 )
 
 // Auto recommends what the algorithm recommends that has done best on this container. Call Learn first, once a pass.

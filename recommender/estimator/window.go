@@ -7,8 +7,8 @@ import (
 )
 
 // covered is the share of a day's slots of CPU that the window covers: Autopilot takes the 95th percentile for services, of samples; of peaks of five
-// minutes 98.5 % is about as much. Memory is covered in full, for it cannot be had late.
-const covered = 0.985
+// minutes 99 % is about as much. Memory is covered in full, for it cannot be had late.
+const covered = 0.99
 
 // Window recommends statistics of a moving window of a day, as in Google's Autopilot: a high percentile of the peaks of CPU, the highest of memory.
 func Window(c *model.Container, r model.Resource) Recommendation {
@@ -20,7 +20,7 @@ func Window(c *model.Container, r model.Resource) Recommendation {
 		return atLeastNow(c, r, u.Peak(model.Day)*spare[r], "the peak of 24 hours")
 	}
 	var room [model.Day]float64
-	return atLeastNow(c, r, quantile(u.Recent(model.Day, room[:0]), covered)*spare[r], "98.5% of the peaks of 24 hours")
+	return atLeastNow(c, r, quantile(u.Recent(model.Day, room[:0]), covered)*spare[r], "99% of the peaks of 24 hours")
 }
 
 // quantile of what was seen; it sorts the peaks.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -23,6 +24,8 @@ type replica struct {
 	windowEnd uint32 // of VPA's daily peak of memory
 	peak      int64  // bytes, of this window by samples
 	oomPeak   int64  // bytes, of this window by kills
+	latest    int16  // exponent of the last sample of CPU
+	lasting   int16  // exponent of the lower one of the last two
 }
 
 // NewContainer knows nothing.
@@ -41,6 +44,15 @@ func (c *Container) Faults(f Fault) int { return int(c.faults[f]) }
 
 // Replicas is how many were seen within a day.
 func (c *Container) Replicas() int { return len(c.replicas) }
+
+// Lasting is the CPU that a replica used in both of its last two samples, of the one that used most: one high sample is noise more often than not.
+func (c *Container) Lasting() float64 {
+	most := int16(0)
+	for i := range c.replicas {
+		most = max(most, c.replicas[i].lasting)
+	}
+	return math.Pow(step, float64(most))
+}
 
 // Add counts a sample, or says why not. Now is when it is added.
 func (c *Container) Add(now time.Time, r Resource, s Sample) Fault {
@@ -81,6 +93,8 @@ func (c *Container) learn(p *replica, r Resource, s Sample) {
 	u.see(s.At.Unix(), s.Amount)
 	if r == CPU {
 		u.histogram.AddSample(float64(int64(s.Amount))/1000, cpuWeight, s.At)
+		e := exponent(s.Amount)
+		p.latest, p.lasting = e, min(p.latest, e)
 		return
 	}
 	p.daily(u.histogram, int64(s.Amount), s.At.Unix(), false)
