@@ -34,6 +34,9 @@ func Auto(c *model.Container, r model.Resource) Recommendation {
 		got = around(held, got.Reason)
 	}
 	got.Reason = a.Name + " does best here: " + got.Reason
+	if grown := growth(u); r == model.Memory && grown > got.Target { // what did best while nothing grew would be too late
+		got = around(grown, "the peak of the last hour, and the growth of three hours")
+	}
 	return atLeastNow(c, r, got.Target, got.Reason)
 }
 

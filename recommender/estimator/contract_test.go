@@ -99,9 +99,6 @@ func TestAutoChoosesWhatDoesBestAndStays(t *testing.T) {
 	if got := All[c.Learned[model.CPU].Chosen].Name; got == "peak-trend" {
 		t.Errorf("%s was chosen: %+v", got, c.Learned[model.CPU].Scores)
 	}
-	if got := All[c.Learned[model.Memory].Chosen].Name; got != "peak-trend" {
-		t.Errorf("%s was chosen although all do well", got)
-	}
 	switches := 0
 	for range 5 * 24 {
 		before := c.Learned[model.CPU].Chosen
@@ -118,8 +115,14 @@ func TestLeakIsFollowedAhead(t *testing.T) {
 	c := model.NewContainer()
 	leak := func(at time.Time) (float64, float64) { return 100, 1e9 + 1e8*at.Sub(start).Hours() }
 	feed(c, start, 12*time.Hour, leak)
-	got := PeakTrend(c, model.Memory)
-	if got.Target < 1e9+1e8*17 || got.Target > 3.5e9 {
-		t.Errorf("%v for 2.2e9 that grow by 1e8 an hour", got.Target)
+	for i := range All {
+		if All[i].Name == "vpa" {
+			c.Learned[model.Memory].Chosen = uint8(i) // did best while nothing grew
+		}
+	}
+	for _, a := range []func(*model.Container, model.Resource) Recommendation{PeakTrend, Auto} {
+		if got := a(c, model.Memory); got.Target < 1e9+1e8*14 || got.Target > 3.5e9 {
+			t.Errorf("%v for 2.2e9 that grow by 1e8 an hour: %s", got.Target, got.Reason)
+		}
 	}
 }

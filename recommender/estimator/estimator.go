@@ -42,9 +42,10 @@ func abstain(why string) Recommendation { return Recommendation{Reason: why} }
 
 const nothingSeen = "nothing was seen yet"
 
-// spare is how much more than a peak is recommended. Memory that is missing is a kill, so a tenth. CPU that is missing is waited for, and on traces of
-// services four hundredths do better than a tenth in slack and no worse in what exceeds (VPA adds 15 %, Autopilot 10 to 15 %, both to percentiles below the peak).
-var spare = [model.Resources]float64{1.04, 1.1}
+// spare is how much more than a peak is recommended. Memory that is missing is a kill, so a fifth: what grows by a tenth in a minute is raised before
+// it is killed. CPU that is missing is waited for, and on traces of services four hundredths do better than a tenth in slack and no worse in what
+// exceeds (VPA adds 15 %, Autopilot 10 to 15 %, both to percentiles below the peak).
+var spare = [model.Resources]float64{1.04, 1.2}
 
 // quick is for how many slots each algorithm but vpa keeps a new peak: an hour, as Autopilot takes the maximum of an hour's outputs.
 const quick = 12
@@ -78,6 +79,6 @@ func again(peaks []float64) float64 {
 const (
 	// several is in how many slots of the hour an amount has to be reached: two that are alike are still chance where one sample in ten is high.
 	several = 3
-	// nowSpare is the margin on top of what is used now: half of that of memory, for it is only held until history says more.
+	// nowSpare is the margin on top of what is used now. It is small, for it is only held until history says more.
 	nowSpare = 1.05
 )

@@ -5,8 +5,8 @@ import (
 )
 
 const (
-	// ahead is how many slots of growth are allowed for: six hours, the time until a size that was raised may be lowered.
-	ahead = 72
+	// ahead is how many slots of growth are allowed for: three hours, in which somebody may look. Six cost a third more of slack and save no more.
+	ahead = 36
 	// seen is over how many slots growth is measured.
 	seen = 72
 	// twoDays of coarse peaks, so that what comes once a day is in it.
@@ -23,7 +23,7 @@ func PeakTrend(c *model.Container, r model.Resource) Recommendation {
 	peak := max(u.Peak(model.Day), highest(u.Weekly(twoDays, room[:0])))
 	target, reason := peak*spare[r], "the peak of two days"
 	if grown := growth(u); r == model.Memory && grown > target {
-		target, reason = grown, "the peak of the last hour, and the growth of six hours"
+		target, reason = grown, "the peak of the last hour, and the growth of three hours"
 	}
 	return atLeastNow(c, r, target, reason)
 }
@@ -35,7 +35,7 @@ func growth(u *model.Usage) float64 {
 	if more < now/20 {
 		return 0
 	}
-	return min(now+more, 2*now) * nowSpare
+	return min(now+more, 2*now) * spare[model.Memory]
 }
 
 func highest(peaks []float64) (most float64) {
