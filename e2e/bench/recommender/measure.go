@@ -35,9 +35,9 @@ func measure(o options) error {
 
 // contestants are who takes part, in the order in which they are shown.
 func contestants() map[string]func() recommender {
-	all := map[string]func() recommender{"vpa-itself": func() recommender { return newVPA() }, "auto": func() recommender { return newOurs("auto") }}
+	all := map[string]func() recommender{vpaItself: func() recommender { return newVPA() }, "auto": func() recommender { return newOurs("auto") }}
 	for _, a := range estimator.All {
-		all[a.Name] = func() recommender { return newOurs(a.Name) }
+		all["our-"+a.Name] = func() recommender { return newOurs(a.Name) }
 	}
 	return all
 }
@@ -58,7 +58,7 @@ func frontier(all []series, each bool) map[string]result {
 	return means
 }
 
-const vpaItself = "vpa-itself"
+const vpaItself = "vpa"
 
 // traceRows are the three figures of a set, of auto and of all others beside it.
 func traceRows(set string, slack float64, of map[string]result) []bench.Row {
