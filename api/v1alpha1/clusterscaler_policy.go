@@ -20,6 +20,10 @@ type ComponentPolicy struct {
 	//
 	// +optional
 	Cooldown Cooldown `json:"cooldown,omitempty"`
+	// ScaleDown says when and by how much a component shrinks.
+	//
+	// +optional
+	ScaleDown ScaleDownPolicy `json:"scaleDown,omitempty"`
 	// TolerancePercent is the least change worth making, relative to the size (default 10). An OOM knows no tolerance.
 	//
 	// +optional
@@ -102,6 +106,8 @@ type EstimatorsPolicy struct {
 	OOM OOMEstimator `json:"oom,omitempty"`
 	// +optional
 	Utilization UtilizationEstimator `json:"utilization,omitempty"`
+	// +optional
+	Profile ProfileEstimator `json:"profile,omitempty"`
 }
 
 // OOMEstimator multiplies what was too little.
@@ -140,6 +146,37 @@ type UtilizationEstimator struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > 100",message="a step up has to make it larger: write more than 100"
 	MaxStepPercent *Percent `json:"maxStepPercent,omitempty"`
+}
+
+// ProfileEstimator takes the recommendation of the component's WorkloadProfile. It alone proposes less.
+type ProfileEstimator struct {
+	// Enabled is true if left out.
+	//
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// ScaleDownPolicy is for what is larger than it needs to be.
+type ScaleDownPolicy struct {
+	// BelowPercent: less than this share of the size is recommended and used, all through the window (default 40).
+	//
+	// +optional
+	BelowPercent *Percent `json:"belowPercent,omitempty"`
+	// Window over which the highest recommendation counts (default 12h).
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
+	Window *metav1.Duration `json:"window,omitempty"`
+	// MaxStepPercent of the size is the largest step down (default 25).
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self < 100",message="a step down has to leave something: write less than 100"
+	MaxStepPercent *Percent `json:"maxStepPercent,omitempty"`
+	// Watch is for how long after a step an OOM kill or use above its threshold takes it back, and no other step is made (default 1h).
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
+	Watch *metav1.Duration `json:"watch,omitempty"`
 }
 
 // Bounds of a container's size: of its CPU request and of its memory limit.

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -62,6 +63,10 @@ type ScaledComponent struct {
 	//
 	// +optional
 	Shrunk *metav1.Time `json:"shrunk,omitempty"`
+	// Idle is what is known of its being too large.
+	//
+	// +optional
+	Idle *Idle `json:"idle,omitempty"`
 	// Yields is until when a size that somebody else has given a plain workload is left alone, or was.
 	//
 	// +optional
@@ -76,6 +81,23 @@ type ScaledComponent struct {
 	//
 	// +optional
 	LastRecord string `json:"lastRecord,omitempty"`
+}
+
+// Idle is how long less than it has was recommended of each resource, and the most that was. The time starts anew whenever that is not so, or not known.
+type Idle struct {
+	// +optional
+	CPU *IdleResource `json:"cpu,omitempty"`
+	// +optional
+	Memory *IdleResource `json:"memory,omitempty"`
+}
+
+// IdleResource is for how long one resource was too large.
+type IdleResource struct {
+	Since metav1.Time `json:"since"`
+	// Seen is when it was looked at last.
+	Seen metav1.Time `json:"seen"`
+	// Highest recommendation since.
+	Highest resource.Quantity `json:"highest"`
 }
 
 // HeldChange is a change that is wanted and not made.

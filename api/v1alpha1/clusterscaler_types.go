@@ -59,6 +59,12 @@ type ClusterScalerSpec struct {
 	//
 	// +optional
 	Pause *Pause `json:"pause,omitempty"`
+	// Maintenance windows, in which memory of etcd may shrink; without one it never does.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	Maintenance []MaintenanceWindow `json:"maintenance,omitempty"`
 	// Defaults hold for every component, in the place of Metapilot's own.
 	//
 	// +optional
@@ -140,6 +146,24 @@ type Pause struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('1970-01-01T00:00:00Z')",message="write a time such as 2026-12-01T08:00:00Z"
 	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// MaintenanceWindow is a time that comes again.
+type MaintenanceWindow struct {
+	// Schedule is when it opens: minute, hour, day of month, month, day of week, as in cron.
+	//
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=64
+	Schedule string `json:"schedule"`
+	// Duration that it is open.
+	//
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="write a duration from 1m to 168h, such as 2h"
+	Duration metav1.Duration `json:"duration"`
+	// TimeZone of the schedule, by its IANA name (default UTC).
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
 }
 
 // NamedComponentPolicy is the policy of one component.

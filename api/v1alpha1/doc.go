@@ -17,7 +17,8 @@ var GroupVersion = schema.GroupVersion{Group: "metapilot.io", Version: "v1alpha1
 // AddToScheme registers the kinds.
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
-		&TenantCluster{}, &TenantClusterList{}, &ClusterScaler{}, &ClusterScalerList{}, &ScalingRecord{}, &ScalingRecordList{})
+		&TenantCluster{}, &TenantClusterList{}, &ClusterScaler{}, &ClusterScalerList{}, &ScalingRecord{}, &ScalingRecordList{},
+		&WorkloadProfile{}, &WorkloadProfileList{}, &WorkloadProfileCheckpoint{}, &WorkloadProfileCheckpointList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -17,3 +17,11 @@ type Quantities struct {
 	// +optional
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
+
+// Range is two amounts; what is left out is none.
+type Range struct {
+	// +optional
+	Min *resource.Quantity `json:"min,omitempty"`
+	// +optional
+	Max *resource.Quantity `json:"max,omitempty"`
+}
