@@ -38,7 +38,7 @@ type Kill struct {
 func (c *Container) OOM(now time.Time, k Kill) Fault {
 	at := uint32(max(0, k.At.Unix()))
 	switch {
-	case k.Limit < 0 || k.At.Unix() <= 0:
+	case k.Limit < 0 || k.Limit > mostMemory || k.At.Unix() <= 0:
 		return Invalid
 	case k.At.After(now.Add(skew)):
 		return Future
