@@ -23,7 +23,7 @@ import (
 )
 
 func explain(o *options) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "explain TENANT",
 		Short: "Say of each component why it has its size, why not a smaller one, and what is held and until when",
 		Args:  cobra.ExactArgs(1),
@@ -35,6 +35,8 @@ func explain(o *options) *cobra.Command {
 			return showExplanation(cmd.Context(), cmd.OutOrStdout(), c, o, namespace, args[0])
 		},
 	}
+	cmd.AddCommand(explainProfile(o))
+	return cmd
 }
 
 func records(o *options) *cobra.Command {

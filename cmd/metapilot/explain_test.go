@@ -16,6 +16,9 @@ func TestWords(t *testing.T) {
 	now := time.Date(2026, 12, 1, 3, 10, 0, 0, time.UTC)
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == "profile" {
+				return profileWords(t, d, now)
+			}
 			var cs v1alpha1.ClusterScaler
 			var records []v1alpha1.ScalingRecord
 			for i, document := range strings.Split(d.Input, "\n--\n") {
@@ -38,11 +41,21 @@ func TestWords(t *testing.T) {
 					d.Fatalf(t, "%v", err)
 				}
 			default:
-				d.Fatalf(t, "there are explain and records")
+				d.Fatalf(t, "there are explain, records and profile")
 			}
 			return b.String()
 		})
 	})
+}
+
+func profileWords(t *testing.T, d *datadriven.TestData, now time.Time) string {
+	var p v1alpha1.WorkloadProfile
+	read(t, d, d.Input, &p)
+	var b strings.Builder
+	if err := writeProfile(&b, &p, now); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return b.String()
 }
 
 func read(t *testing.T, d *datadriven.TestData, document string, into any) {

@@ -25,7 +25,8 @@ var valueLibraries = []string{
 	"k8s.io/apimachinery/pkg/api/resource",
 	"k8s.io/apimachinery/pkg/apis/meta/v1",
 	"k8s.io/apimachinery/pkg/util/intstr",
-	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/util", // decaying histograms
+	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1", // as which they are kept
+	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/util",           // decaying histograms
 }
 
 // impure are the parts of the standard library that pure rooms do without, each with all packages below it, and the way out.

@@ -38,6 +38,15 @@ func Named(name string) (Algorithm, bool) {
 	return Algorithm{"auto", Auto}, name == "auto"
 }
 
+// Names of all algorithms, auto first.
+func Names() []string {
+	names := []string{"auto"}
+	for _, a := range All {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
 func abstain(why string) Recommendation { return Recommendation{Reason: why} }
 
 const nothingSeen = "nothing was seen yet"

@@ -1,6 +1,7 @@
 package estimator
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -10,6 +11,12 @@ import (
 
 // Bounds are what a policy says about one resource of one container, in thousandths of a core or bytes; zero for none.
 type Bounds struct{ Min, Max float64 }
+
+// Published is what was recommended before.
+type Published struct {
+	Target float64 // 0 if nothing was
+	Doubt  string  // why nothing may be recommended that is less; empty if it may
+}
 
 // Limited is a recommendation that may be published.
 type Limited struct {
@@ -28,14 +35,14 @@ const (
 )
 
 // Limit makes of a recommendation what may be published: at least what kills have taught, no decrease for want of data, within bounds, in round
-// numbers. Before is the target that was published last; 0 if none was.
-func Limit(c *model.Container, r model.Resource, now time.Time, before float64, b Bounds, got Recommendation) Limited {
+// numbers.
+func Limit(c *model.Container, r model.Resource, now time.Time, before Published, b Bounds, got Recommendation) Limited {
 	l := Limited{Recommendation: got}
 	if floor := c.Floor().Need; r == model.Memory && l.Target < floor {
 		l.raise(floor, fmt.Sprintf("not below what %d OOM kills have taught", c.Floor().Kills))
 	}
-	if why := unsure(c.Usage(r), now); l.Target < before && why != "" {
-		l.raise(before, "not decreased: "+why)
+	if why := cmp.Or(before.Doubt, unsure(c.Usage(r), now)); l.Target < before.Target && why != "" {
+		l.raise(before.Target, "not decreased: "+why)
 	}
 	if l.Target == 0 {
 		return l
@@ -52,6 +59,30 @@ func Limit(c *model.Container, r model.Resource, now time.Time, before float64, 
 func (l *Limited) raise(target float64, why string) {
 	l.Target, l.Lower, l.Upper = target, max(l.Lower, target*0.9), max(l.Upper, target*1.2)
 	l.Why = append(l.Why, why)
+}
+
+// Proportion is how much memory there has to be for each core, in bytes; zero for no bound.
+type Proportion struct{ Min, Max float64 }
+
+// Keep brings CPU and memory into proportion. It raises what is too low of the two, within its bounds, and lowers nothing.
+func (p Proportion) Keep(cpu, memory *Limited, cpuBounds, memoryBounds Bounds) {
+	if cpu.Target == 0 || memory.Target == 0 {
+		return
+	}
+	cores := cpu.Target / 1000
+	if least := p.Min * cores; memory.Target < least {
+		memory.lift(model.Memory, least, memoryBounds, "in proportion to CPU")
+	}
+	if p.Max > 0 && memory.Target > p.Max*cores {
+		cpu.lift(model.CPU, memory.Target/p.Max*1000, cpuBounds, "in proportion to memory")
+	}
+}
+
+// lift raises a target within its bounds.
+func (l *Limited) lift(r model.Resource, target float64, b Bounds, why string) {
+	l.raise(target, why)
+	l.Uncapped = max(l.Uncapped, round(r, target))
+	l.Target, l.Lower, l.Upper = b.cap(r, l.Target), b.cap(r, l.Lower), b.cap(r, l.Upper)
 }
 
 // unsure is why the history is not good enough for a decrease; empty if it is.

@@ -22,7 +22,7 @@ func TestNothingIsDecreasedForWantOfData(t *testing.T) {
 			c := model.NewContainer()
 			now := feed(c, start, tc.known, steady(100, 1<<28)).Add(tc.gap)
 			for r := range model.Resources {
-				l := Limit(c, r, now, 1<<33, Bounds{}, Auto(c, r))
+				l := Limit(c, r, now, Published{Target: 1 << 33}, Bounds{}, Auto(c, r))
 				if got := l.Target < 1<<33; got != tc.decreased {
 					t.Errorf("%v decreased: %v (%v, %v)", r, got, l.Target, l.Why)
 				}
@@ -52,12 +52,49 @@ func TestLimit(t *testing.T) {
 		"a cap below kills": {model.Memory, Bounds{Max: 256 * mi}, 120 * mi, 256 * mi, 300 * mi},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := Limit(c, tc.r, now, 0, tc.b, around(tc.target, "test"))
+			l := Limit(c, tc.r, now, Published{}, tc.b, around(tc.target, "test"))
 			if l.Target != tc.want || l.Uncapped != tc.wantUncapt {
 				t.Errorf("target %v, uncapped %v, want %v and %v", l.Target, l.Uncapped, tc.want, tc.wantUncapt)
 			}
 			if l.Lower > l.Target || l.Upper < l.Target {
 				t.Errorf("bounds %v and %v", l.Lower, l.Upper)
+			}
+		})
+	}
+}
+
+func TestDoubtHoldsWhatWasPublished(t *testing.T) {
+	c := model.NewContainer()
+	now := feed(c, start, 25*time.Hour, steady(100, 1<<28))
+	for _, before := range []float64{50, 4000} {
+		l := Limit(c, model.CPU, now, Published{before, "nobody knows"}, Bounds{}, around(100, "test"))
+		if want := max(before, 100); l.Target != want {
+			t.Errorf("target %v after %v, want %v", l.Target, before, want)
+		}
+	}
+}
+
+func TestProportionRaisesAndNeverLowers(t *testing.T) {
+	const gi = 1 << 30
+	for name, tc := range map[string]struct {
+		cpu, memory         float64
+		p                   Proportion
+		bounds              Bounds // of memory
+		wantCPU, wantMemory float64
+	}{
+		"none":                  {1000, 8 * gi, Proportion{}, Bounds{}, 1000, 8 * gi},
+		"within":                {1000, 4 * gi, Proportion{2 * gi, 8 * gi}, Bounds{}, 1000, 4 * gi},
+		"too little memory":     {4000, 4 * gi, Proportion{2 * gi, 8 * gi}, Bounds{}, 4000, 8 * gi},
+		"too little CPU":        {500, 8 * gi, Proportion{2 * gi, 8 * gi}, Bounds{}, 1000, 8 * gi},
+		"a cap is stronger":     {4000, 4 * gi, Proportion{2 * gi, 8 * gi}, Bounds{Max: 6 * gi}, 4000, 6 * gi},
+		"nothing of the one":    {0, 4 * gi, Proportion{2 * gi, 8 * gi}, Bounds{}, 0, 4 * gi},
+		"not even a thousandth": {1, 4 * gi, Proportion{0, 8 * gi}, Bounds{}, 500, 4 * gi},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cpu, memory := Limited{Recommendation: around(tc.cpu, "test")}, Limited{Recommendation: around(tc.memory, "test")}
+			tc.p.Keep(&cpu, &memory, Bounds{}, tc.bounds)
+			if cpu.Target != tc.wantCPU || memory.Target != tc.wantMemory {
+				t.Errorf("%v and %v, want %v and %v", cpu.Target, memory.Target, tc.wantCPU, tc.wantMemory)
 			}
 		})
 	}

@@ -126,7 +126,7 @@ func (w *writer) replicas(all []replica) {
 		for _, n := range []uint32{p.last[CPU], p.last[Memory], p.windowEnd} {
 			w.number(uint64(n))
 		}
-		for _, n := range []int64{p.peak, p.oomPeak, int64(p.latest), int64(p.lasting)} {
+		for _, n := range []int64{p.peak, p.oomPeak, int64(p.latest), int64(p.lasting), int64(p.memory)} {
 			w.signed(n)
 		}
 	}
@@ -265,7 +265,9 @@ func (r *reader) replicas() []replica {
 		p.last = [Resources]uint32{r.unix(), r.unix()}
 		p.windowEnd = r.unix()
 		p.peak, p.oomPeak = r.signed(0, mostMemory*2), r.signed(0, mostMemory*2)
-		p.latest, p.lasting = int16(r.signed(0, highestExponent)), int16(r.signed(0, highestExponent))
+		for _, e := range []*int16{&p.latest, &p.lasting, &p.memory} {
+			*e = int16(r.signed(0, highestExponent))
+		}
 		if r.err != nil {
 			return nil
 		}

@@ -26,6 +26,7 @@ type replica struct {
 	oomPeak   int64  // bytes, of this window by kills
 	latest    int16  // exponent of the last sample of CPU
 	lasting   int16  // exponent of the lower one of the last two
+	memory    int16  // exponent of the last sample of memory
 }
 
 // NewContainer knows nothing.
@@ -52,6 +53,16 @@ func (c *Container) Lasting() float64 {
 		most = max(most, c.replicas[i].lasting)
 	}
 	return math.Pow(step, float64(most))
+}
+
+// LastMemory is what was last seen of a replica's memory, a fiftieth too high at most; zero if nothing was.
+func (c *Container) LastMemory(name string) Sample {
+	for i := range c.replicas {
+		if p := &c.replicas[i]; p.name == name && p.last[Memory] > 0 {
+			return Sample{name, time.Unix(int64(p.last[Memory]), 0), math.Pow(step, float64(p.memory))}
+		}
+	}
+	return Sample{}
 }
 
 // Add counts a sample, or says why not. Now is when it is added.
@@ -97,6 +108,7 @@ func (c *Container) learn(p *replica, r Resource, s Sample) {
 		p.latest, p.lasting = e, min(p.latest, e)
 		return
 	}
+	p.memory = exponent(s.Amount)
 	p.daily(u.histogram, int64(s.Amount), s.At.Unix(), false)
 	c.floor.contradict(s.Amount, u.day.newest > before)
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"time"
 
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/util"
 )
 
@@ -76,8 +77,23 @@ func slotOf(at int64, length time.Duration) uint32 { return uint32(at / int64(le
 // Percentile of all samples, newer ones weighing more: in cores or bytes, as VPA's histogram has it; 0 if there is none.
 func (u *Usage) Percentile(p float64) float64 { return u.histogram.Percentile(p) }
 
+// Histogram in the form in which VPA keeps it.
+func (u *Usage) Histogram() vpav1.HistogramCheckpoint {
+	saved, err := u.histogram.SaveToChekpoint()
+	if err != nil || u.histogram.IsEmpty() { // it never fails in v1.7.3, and of nothing it makes weights that are no numbers
+		return vpav1.HistogramCheckpoint{}
+	}
+	return *saved
+}
+
 // Samples is how many were counted.
 func (u *Usage) Samples() int { return int(u.samples) }
+
+// First is the time of the first sample in unix seconds; 0 if there is none.
+func (u *Usage) First() int64 { return int64(u.first) }
+
+// End is the time of the last sample in unix seconds; 0 if there is none.
+func (u *Usage) End() int64 { return int64(u.end) }
 
 // Span is the time from the first sample to the last.
 func (u *Usage) Span() time.Duration { return time.Duration(u.end-u.first) * time.Second }

@@ -38,7 +38,7 @@ func (o *ours) killed(replica string, at time.Time, limit float64) float64 {
 }
 
 func (o *ours) limit(r model.Resource, now time.Time) float64 {
-	l := estimator.Limit(o.c, r, now, o.before[r], estimator.Bounds{}, o.a.Recommend(o.c, r))
+	l := estimator.Limit(o.c, r, now, estimator.Published{Target: o.before[r]}, estimator.Bounds{}, o.a.Recommend(o.c, r))
 	o.before[r] = l.Target
 	return l.Target
 }

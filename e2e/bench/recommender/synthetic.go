@@ -151,7 +151,7 @@ func scaleRows() []bench.Row {
 	for _, c := range all {
 		estimator.Learn(c)
 		for r := range model.Resources {
-			estimator.Limit(c, r, epoch.Add(24*time.Hour), 0, estimator.Bounds{}, estimator.Auto(c, r))
+			estimator.Limit(c, r, epoch.Add(24*time.Hour), estimator.Published{}, estimator.Bounds{}, estimator.Auto(c, r))
 		}
 	}
 	pass := time.Since(began).Seconds() * times

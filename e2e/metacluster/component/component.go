@@ -1,4 +1,4 @@
-// Package component builds the programs that a meta cluster consists of from Go modules, and makes images of them.
+// Package component builds the programs that a meta cluster consists of from Go modules, or takes them from Debian, and makes images of them.
 //
 // Each component has a small module of its own below e2e/components, so that no version of one forces another. What has been built
 // is kept in a store outside the checkout under a hash of everything that went into it; nothing is built twice, by any checkout.
@@ -20,24 +20,27 @@ type Component struct {
 	Package  string   // what to build, seen from the folder
 	Tags     []string // build tags
 	Vars     []string // -X variables of the linker
+	Packages []string // of Debian that it comes from, instead of a Go module
 	Programs []string // the names under which it is started, apart from its own
 	Usually  string   // how long a first build takes on two cores
 }
 
 // Names of the components.
 const (
-	Kubernetes        = "kubernetes"
-	Etcd              = "etcd"
-	CoreDNS           = "coredns"
-	MetricsServer     = "metrics-server"
-	VolumeProvisioner = "volume-provisioner"
-	Workload          = "workload"
-	Pause             = "pause"
-	MasterOperator    = "master-operator"
-	ClusterScaler     = "cluster-scaler"
-	VPARecommender    = "vpa-recommender"
-	VPAUpdater        = "vpa-updater"
-	VPAAdmission      = "vpa-admission-controller"
+	Kubernetes          = "kubernetes"
+	Etcd                = "etcd"
+	CoreDNS             = "coredns"
+	MetricsServer       = "metrics-server"
+	VolumeProvisioner   = "volume-provisioner"
+	Workload            = "workload"
+	Pause               = "pause"
+	MasterOperator      = "master-operator"
+	ClusterScaler       = "cluster-scaler"
+	WorkloadRecommender = "workload-recommender"
+	VPARecommender      = "vpa-recommender"
+	VPAUpdater          = "vpa-updater"
+	VPAAdmission        = "vpa-admission-controller"
+	Prometheus          = "prometheus"
 )
 
 // VPA is the folder of the Vertical Pod Autoscaler's three programs, below e2e/components.
@@ -62,9 +65,11 @@ func All() []Component {
 		{Name: Pause, Version: "v1", Folder: Pause, Package: ".", Usually: "5 s"},
 		own(MasterOperator, "operators"),
 		own(ClusterScaler, "scaler"),
+		own(WorkloadRecommender, "recommender"),
 		rival(VPARecommender, "recommender"),
 		rival(VPAUpdater, "updater"),
 		rival(VPAAdmission, "admission-controller"),
+		{Name: Prometheus, Version: "debian", Packages: []string{"prometheus", "libc6"}, Usually: "10 s"}, // 2.42 in Debian 12
 	}
 }
 

@@ -99,5 +99,8 @@ func (b Built) layer() ([]byte, error) {
 	if _, err := w.Write(binary); err != nil {
 		return nil, err
 	}
+	if err := b.addRoot(w); err != nil {
+		return nil, err
+	}
 	return out.Bytes(), w.Close()
 }

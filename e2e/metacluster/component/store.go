@@ -104,6 +104,10 @@ func (s Store) Locate(c Component) (Built, bool, error) {
 func (s Store) hash(c Component) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n%q\n%s\n", runtime.Version(), runtime.GOARCH, c.flags(), imageLayout)
+	if len(c.Packages) > 0 {
+		fmt.Fprintf(sum, "%q\n", c.Packages)
+		return hex.EncodeToString(sum.Sum(nil))[:12], nil
+	}
 	folder := filepath.Join(s.Source, c.Folder)
 	sources := c.Sources
 	if len(sources) == 0 {
@@ -172,7 +176,7 @@ func (s Store) Build(ctx context.Context, c Component, log string) (Built, error
 		return built, err
 	}
 	defer os.RemoveAll(unfinished)
-	if err := errors.Join(s.compile(ctx, c, filepath.Join(unfinished, c.Name), log), linkPrograms(c, unfinished)); err != nil {
+	if err := errors.Join(s.make(ctx, c, unfinished, log), linkPrograms(c, unfinished)); err != nil {
 		return built, err
 	}
 	if err := os.Rename(unfinished, built.Dir); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -208,6 +212,14 @@ func linkPrograms(c Component, folder string) error {
 		}
 	}
 	return os.Chmod(folder, 0o755)
+}
+
+// make brings the component's program into a folder.
+func (s Store) make(ctx context.Context, c Component, folder, log string) error {
+	if len(c.Packages) > 0 {
+		return s.fetch(ctx, c, folder, log)
+	}
+	return s.compile(ctx, c, filepath.Join(folder, c.Name), log)
 }
 
 func (s Store) compile(ctx context.Context, c Component, output, log string) error {

@@ -1,5 +1,5 @@
-// Package install puts Metapilot into a meta cluster: the kinds, the admission policy that sizes pods, the master-operator and the
-// cluster-scaler.
+// Package install puts Metapilot into a meta cluster: the kinds, the admission policy that sizes pods, the master-operator, the
+// workload-recommender and the cluster-scaler.
 //
 // It owns the manifests of an installation for tries and tests. It never touches tenants.
 package install
@@ -26,6 +26,8 @@ const limit = 2 * time.Minute
 var (
 	//go:embed master-operator.yaml
 	operator string
+	//go:embed workload-recommender.yaml
+	recommender string
 	//go:embed cluster-scaler.yaml
 	scaler string
 	//go:embed sizing-policy.yaml
@@ -51,7 +53,7 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 		if err != nil {
 			return "", err
 		}
-		manifests := operator + "---\n" + scaler
+		manifests := strings.Join([]string{operator, recommender, scaler}, "---\n")
 		if policies {
 			manifests = policy + "---\n" + manifests
 		} else {
@@ -62,7 +64,7 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 }
 
 // programs are what is installed, each a Deployment of its name.
-var programs = []string{component.MasterOperator, component.ClusterScaler}
+var programs = []string{component.MasterOperator, component.WorkloadRecommender, component.ClusterScaler}
 
 // load builds the programs from the checkout and brings them into the nodes.
 func load(ctx context.Context, c *cluster.Cluster, store component.Store, r *progress.Reporter) error {
@@ -97,7 +99,8 @@ func apply(ctx context.Context, c *cluster.Cluster, manifests string) error {
 		return err
 	}
 	if err := kubectl(ctx, c, "wait", "--for=condition=Established", "--timeout=30s",
-		"crd/tenantclusters.metapilot.io", "crd/clusterscalers.metapilot.io", "crd/scalingrecords.metapilot.io"); err != nil {
+		"crd/tenantclusters.metapilot.io", "crd/clusterscalers.metapilot.io", "crd/scalingrecords.metapilot.io",
+		"crd/workloadprofiles.metapilot.io", "crd/workloadprofilecheckpoints.metapilot.io"); err != nil {
 		return err
 	}
 	rendered, err := c.Render(manifests)

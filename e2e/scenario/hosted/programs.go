@@ -28,12 +28,13 @@ const system = "metapilot-system"
 
 // The programs of Metapilot.
 const (
-	MasterOperator = "master-operator"
-	ClusterScaler  = "cluster-scaler"
+	MasterOperator      = "master-operator"
+	ClusterScaler       = "cluster-scaler"
+	WorkloadRecommender = "workload-recommender"
 )
 
 // Programs are all of them.
-var Programs = []string{MasterOperator, ClusterScaler}
+var Programs = []string{MasterOperator, WorkloadRecommender, ClusterScaler}
 
 // Without stops programs while do runs. They are killed, not asked to end.
 func Without(s *scenario.Scenario, programs []string, do func()) {

@@ -1,0 +1,229 @@
+package profile
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/recommender/source"
+)
+
+// Recommender is the loop that fills all profiles. One works at a time, and it alone touches what it remembers.
+type Recommender struct {
+	Client   client.Client // reads come from the cache
+	Live     client.Reader
+	Recorder events.EventRecorder
+	Clock    clock.WithTicker
+	Sources  []source.Source // the first one that knows an amount is believed
+	Options  Options
+
+	histories map[types.UID]*history // of profiles
+	faults    map[string]string      // of the sources, at the last pass
+	suspects  chan *corev1.Pod       // that tell of a kill
+	past      archive
+	told      map[types.UID]testimony // of pods that have ended in a doubtful way
+}
+
+// testimony is what events say of a pod at one of its versions.
+type testimony struct {
+	version string
+	events  []*corev1.Event
+}
+
+// Options are the settings of the loop.
+type Options struct {
+	Algorithm string        // of workloads that name none
+	Period    time.Duration // between two passes
+	Save      time.Duration // between two checkpoints of a profile
+	Tell      time.Duration // between two statuses of a profile that change nothing but figures
+}
+
+// SetupWithManager registers the loop, which begins when this program leads.
+func (r *Recommender) SetupWithManager(m ctrl.Manager) error {
+	r.histories, r.faults = map[types.UID]*history{}, map[string]string{}
+	r.suspects, r.told = make(chan *corev1.Pod, 1024), map[types.UID]testimony{}
+	pods, err := m.GetCache().GetInformer(context.Background(), &corev1.Pod{}) // registering waits for nothing
+	if err != nil {
+		return err
+	}
+	if _, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    r.suspect,
+		UpdateFunc: func(_, o any) { r.suspect(o) },
+	}); err != nil {
+		return err
+	}
+	return m.Add(r)
+}
+
+// suspect hands a pod that may have been killed to the loop. What does not fit is found by the next pass, which looks at every pod.
+func (r *Recommender) suspect(o any) {
+	pod, ok := o.(*corev1.Pod)
+	if !ok || !harmed(pod) {
+		return
+	}
+	select {
+	case r.suspects <- pod:
+	default:
+	}
+}
+
+// harmed: something of the pod has ended by a signal that memory may be the cause of, or the kubelet has evicted it.
+func harmed(pod *corev1.Pod) bool {
+	return pod.Status.Reason == evicted || slices.ContainsFunc(ends(pod), func(end *corev1.ContainerStateTerminated) bool {
+		return end.Reason == oomKilled || end.ExitCode == killed
+	})
+}
+
+// doubtful: something has ended by a signal, and nobody says why.
+func doubtful(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(ends(pod), func(end *corev1.ContainerStateTerminated) bool {
+		return end.Reason != oomKilled && end.ExitCode == killed
+	})
+}
+
+func ends(pod *corev1.Pod) (all []*corev1.ContainerStateTerminated) {
+	for _, s := range pod.Status.ContainerStatuses {
+		for _, end := range []*corev1.ContainerStateTerminated{s.State.Terminated, s.LastTerminationState.Terminated} {
+			if end != nil {
+				all = append(all, end)
+			}
+		}
+	}
+	return all
+}
+
+const (
+	evicted   = "Evicted" // k8s.io/kubernetes/pkg/kubelet/eviction
+	oomKilled = "OOMKilled"
+	killed    = 137 // 128 + SIGKILL
+)
+
+// events are those of a pod that has ended in a doubtful way. They are asked for again only when its status is another one.
+func (r *Recommender) events(ctx context.Context) func(*corev1.Pod) []*corev1.Event {
+	return func(pod *corev1.Pod) []*corev1.Event {
+		if !doubtful(pod) {
+			return nil
+		}
+		if have, known := r.told[pod.UID]; known && have.version == pod.ResourceVersion {
+			return have.events
+		}
+		var list corev1.EventList
+		err := r.Live.List(ctx, &list, client.InNamespace(pod.Namespace), client.MatchingFields{"involvedObject.uid": string(pod.UID)}, client.Limit(page))
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Events of a killed pod cannot be read", "pod", client.ObjectKeyFromObject(pod))
+			return nil
+		}
+		said := testimony{version: pod.ResourceVersion}
+		for i := range list.Items {
+			said.events = append(said.events, &list.Items[i])
+		}
+		r.told[pod.UID] = said
+		return said.events
+	}
+}
+
+// NeedLeaderElection is so that one history is kept and not two.
+func (r *Recommender) NeedLeaderElection() bool { return true }
+
+// Start works until the context ends, and then saves what it knows.
+func (r *Recommender) Start(ctx context.Context) error {
+	for {
+		err := r.restore(ctx)
+		if err == nil {
+			break
+		}
+		ctrl.LoggerFrom(ctx).Error(err, "Histories cannot be restored; nothing is recommended until they are")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.Clock.After(again):
+		}
+	}
+	defer r.leave(ctx)
+	ticker := r.Clock.NewTicker(r.Options.Period)
+	defer ticker.Stop()
+	for {
+		r.pass(ctx)
+		if !r.rest(ctx, ticker.C()) {
+			return nil
+		}
+	}
+}
+
+// again is how long to wait before what failed is tried again.
+const again = 5 * time.Second
+
+// rest looks after kills until it is time for the next pass; false if it is time to end.
+func (r *Recommender) rest(ctx context.Context, tick <-chan time.Time) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick:
+			return true
+		case pod := <-r.suspects:
+			r.rescue(ctx, pod)
+		}
+	}
+}
+
+// rescue learns at once what a pod tells of its end, so that not even a restart right after it loses that.
+func (r *Recommender) rescue(ctx context.Context, pod *corev1.Pod) {
+	profiles, _, err := r.profiles(ctx, client.InNamespace(pod.Namespace))
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Looking for the profile of a killed pod failed", "pod", client.ObjectKeyFromObject(pod))
+		return
+	}
+	for _, p := range profiles {
+		t, err := r.find(ctx, p)
+		if err != nil || t.object == nil || !t.selector.Matches(labelsOf(pod)) || !owns(t.object, pod) {
+			continue
+		}
+		h := r.history(p)
+		if h.absorb(r.Clock.Now(), []*corev1.Pod{pod}, r.events(ctx)) > 0 {
+			r.learned(p, h)
+			r.finish(ctx, p, t, h)
+		}
+	}
+}
+
+// leave saves all histories, in the time that a pod has to end.
+func (r *Recommender) leave(ended context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), farewell)
+	defer cancel()
+	profiles, _, err := r.profiles(ctx)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Histories were not saved at the end")
+	}
+	work := make(chan *v1alpha1.WorkloadProfile)
+	var all sync.WaitGroup
+	for range savers {
+		all.Go(func() {
+			for p := range work {
+				r.save(ctx, p, r.histories[p.UID])
+			}
+		})
+	}
+	for _, p := range profiles {
+		if r.histories[p.UID] != nil {
+			work <- p
+		}
+	}
+	close(work)
+	all.Wait()
+}
+
+const (
+	farewell = 20 * time.Second // of the 30 s that Kubernetes gives a pod to end
+	savers   = 16
+)
