@@ -26,7 +26,10 @@ func measure(o options) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, traceRows(set.name, set.slack, frontier(all, o.each))...)
+		rows = append(rows, traceRows(set.name, set.slack, compare(all, contestants(), o.each))...)
+		if err := drawFrontier(o, set.name, all); err != nil {
+			return err
+		}
 	}
 	rows = append(rows, syntheticRows(o.seed)...)
 	fmt.Printf("seed %d\n", o.seed)
@@ -42,12 +45,12 @@ func contestants() map[string]func() recommender {
 	return all
 }
 
-// frontier is the mean result of every contestant over all series.
-func frontier(all []series, each bool) map[string]result {
+// compare is the mean result of every contestant over all series.
+func compare(all []series, contestants map[string]func() recommender, each bool) map[string]result {
 	means := map[string]result{}
 	n := float64(len(all))
 	for _, s := range all {
-		for name, build := range contestants() {
+		for name, build := range contestants {
 			r, m := replay(s, model.CPU, build()), means[name]
 			if each {
 				fmt.Printf("%-34s %-12s slack %5.1f%%  exceed %5.2f%%  changes %5.2f a day\n", s.name, name, r.slack, r.exceed, r.changes)

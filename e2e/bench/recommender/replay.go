@@ -19,11 +19,15 @@ type ours struct {
 	c      *model.Container
 	a      estimator.Algorithm
 	before [model.Resources]float64
+	times  float64 // of what it recommends
 }
 
-func newOurs(name string) *ours {
+func newOurs(name string) *ours { return newOursTimes(name, 1) }
+
+// newOursTimes recommends a multiple.
+func newOursTimes(name string, times float64) *ours {
 	a, _ := estimator.Named(name)
-	return &ours{c: model.NewContainer(), a: a}
+	return &ours{c: model.NewContainer(), a: a, times: times}
 }
 
 func (o *ours) see(replica string, r model.Resource, p point) float64 {
@@ -38,7 +42,9 @@ func (o *ours) killed(replica string, at time.Time, limit float64) float64 {
 }
 
 func (o *ours) limit(r model.Resource, now time.Time) float64 {
-	l := estimator.Limit(o.c, r, now, estimator.Published{Target: o.before[r]}, estimator.Bounds{}, o.a.Recommend(o.c, r))
+	got := o.a.Recommend(o.c, r)
+	got.Target *= o.times
+	l := estimator.Limit(o.c, r, now, estimator.Published{Target: o.before[r]}, estimator.Bounds{}, got)
 	o.before[r] = l.Target
 	return l.Target
 }

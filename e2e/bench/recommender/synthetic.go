@@ -155,11 +155,33 @@ func scaleRows() []bench.Row {
 		}
 	}
 	pass := time.Since(began).Seconds() * times
+	saved, other := restart(all)
 	return []bench.Row{
 		bench.AtMost("heap_mib_100k", "MiB", used, 400, "ten times 10,000 with a day of history"),
 		bench.AtMost("pass_seconds_100k", "s", pass, 5, "ten times 10,000 on one thread, all algorithms scored"),
-		{Metric: "checkpoint_bytes", Unit: "B", Aim: "-", How: "there are no checkpoints yet"},
+		bench.Plain("checkpoint_bytes", "B", saved/n, "of a container with one replica and a day of history"),
+		bench.AtMost("restart_other_recommendations", "", other, 0, "of 10,000 containers, all algorithms, both resources and both bounds, restored from checkpoints"),
 	}
+}
+
+// restart saves and restores all, and counts the recommendations that are not the same then.
+func restart(all []*model.Container) (saved, other float64) {
+	for _, c := range all {
+		state := c.Save()
+		saved += float64(len(state))
+		restored, err := model.Restore(state)
+		if err != nil {
+			return saved, math.NaN()
+		}
+		for r := range model.Resources {
+			for _, a := range append([]estimator.Algorithm{{Name: "auto", Recommend: estimator.Auto}}, estimator.All[:]...) {
+				if a.Recommend(c, r) != a.Recommend(restored, r) {
+					other++
+				}
+			}
+		}
+	}
+	return saved, other
 }
 
 func heap() uint64 {

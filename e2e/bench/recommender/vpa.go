@@ -16,12 +16,15 @@ type vpa struct {
 	logic vpalogic.PodResourceRecommender
 }
 
-func newVPA() *vpa {
+func newVPA() *vpa { return newVPAAt(0.9) }
+
+// newVPAAt recommends another percentile of CPU than VPA's default of 0.9.
+func newVPAAt(percentile float64) *vpa {
 	day := 24 * time.Hour
 	return &vpa{
 		total: vpamodel.NewAggregateContainerState(), pods: map[string]*vpamodel.ContainerState{},
 		logic: vpalogic.CreatePodResourceRecommender(vpalogic.RecommendationConfig{
-			SafetyMarginFraction: 0.15, TargetCPUPercentile: 0.9, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: day,
+			SafetyMarginFraction: 0.15, TargetCPUPercentile: percentile, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: day,
 			TargetMemoryPercentile: 0.9, LowerBoundMemoryPercentile: 0.5, UpperBoundMemoryPercentile: 0.95, ConfidenceIntervalMemory: day,
 		}),
 	}
