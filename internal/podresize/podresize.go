@@ -36,14 +36,14 @@ func Kills(pod *corev1.Pod, container string) (kills []Kill) {
 	}
 	for _, end := range []*corev1.ContainerStateTerminated{status.LastTerminationState.Terminated, status.State.Terminated} {
 		if end != nil && end.Reason == oomKilled {
-			kills = append(kills, Kill{end.ContainerID, end.FinishedAt.Time, limitAt(pod, container, end)})
+			kills = append(kills, Kill{end.ContainerID, end.FinishedAt.Time, LimitAt(pod, container, end)})
 		}
 	}
 	return kills
 }
 
-// limitAt is the memory limit that a container had when it ended.
-func limitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
+// LimitAt is the memory limit that a container had when it ended.
+func LimitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
 	last := remembered(pod)
 	switch {
 	case last == nil:
@@ -134,7 +134,7 @@ func remember(pod *corev1.Pod, container string, now time.Time) note {
 	if status := Status(pod, container); status != nil {
 		for _, end := range []*corev1.ContainerStateTerminated{status.LastTerminationState.Terminated, status.State.Terminated} {
 			if end != nil {
-				n.Ended, n.EndedAt = end.ContainerID, limitAt(pod, container, end)
+				n.Ended, n.EndedAt = end.ContainerID, LimitAt(pod, container, end)
 			}
 		}
 	}
