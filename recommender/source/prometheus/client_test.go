@@ -168,3 +168,21 @@ func FuzzPoint(f *testing.F) {
 		}
 	})
 }
+
+// The timeout of one query ends it although the context would go on, and Prometheus is asked the other query.
+func TestAnswerThatStops(t *testing.T) {
+	asked := 0
+	lines, fault := told(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked > 1 {
+			saying(200, asJSON, vector(one("", `"5"`)))(w, r)
+			return
+		}
+		r.ParseForm() //nolint:errcheck // only for the connection to tell when it is closed
+		fmt.Fprint(w, `{"status":`)
+		http.NewResponseController(w).Flush() //nolint:errcheck // see above
+		<-r.Context().Done()
+	}), Options{Timeout: 500 * time.Millisecond}, func(s *Source) source.Answer { return s.Read(t.Context(), []string{"tc-one"}) })
+	if want := "the Prometheus at URL did not answer in time: look at its load, or raise the timeout of 500ms"; fault != want || len(lines) != 1 {
+		t.Errorf("it tells %q, %s; want %s", lines, fault, want)
+	}
+}
