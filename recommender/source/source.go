@@ -14,7 +14,7 @@
 //     to do about it, for it is read in the status of a WorkloadProfile. Never give a zero, the last amount again, or the time of asking in place
 //     of one that is not known.
 //  4. Run sourcetest.Contract in a test, on a server that speaks as the real one does; add what only this kind of server can do wrong.
-//  5. Name it in the list of cmd/workload-recommender, after those that it shall give way to, and in docs/recommender.md.
+//  5. Name it in the list of cmd/workload-recommender, after those that it shall give way to, and in the docs.
 //
 // Kills for want of memory are no readings; they have a room of their own, oom.
 package source

@@ -51,7 +51,7 @@ func ask(t *testing.T, config *rest.Config) *Source {
 func serve(readings []source.Reading) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(group, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, metav1.APIResourceList{
+		write(w, metav1.APIResourceList{
 			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "metrics.k8s.io/v1beta1",
 			APIResources: []metav1.APIResource{{Name: "pods", Namespaced: true, Kind: "PodMetrics", Verbs: metav1.Verbs{"get", "list"}}},
 		})
@@ -61,14 +61,14 @@ func serve(readings []source.Reading) http.Handler {
 		if r.URL.Query().Get("labelSelector") == "metapilot.io/tenant" {
 			list.Items = pods(readings)
 		}
-		answer(w, list)
+		write(w, list)
 	})
 	return mux
 }
 
-func answer(w http.ResponseWriter, object any) {
+func write(w http.ResponseWriter, object any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(object)
+	json.NewEncoder(w).Encode(object) //nolint:errcheck // a source that has left has seen enough
 }
 
 // pods are the readings by pod, one container of each, in their order.

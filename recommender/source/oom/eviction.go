@@ -22,6 +22,9 @@ const (
 	offendersKey = "offending_containers"
 	usagesKey    = "offending_containers_usage"
 	starvedKey   = "starved_resource"
+
+	// most is a pebibyte; no machine has more.
+	most = 1 << 50
 )
 
 var offender = regexp.MustCompile(`Container ([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?) was using ([0-9.]+[A-Za-z]{0,2}), (request is|which exceeds its request of) `)
@@ -118,7 +121,7 @@ func usages(message string) []usage {
 // appendUsage leaves out what is no amount, so that nothing is learnt from a message that was not understood.
 func appendUsage(all []usage, container, amount string) []usage {
 	q, err := resource.ParseQuantity(amount)
-	if err != nil || q.Value() <= 0 || container == "" {
+	if err != nil || q.Value() <= 0 || q.Value() > most || container == "" {
 		return all
 	}
 	return append(all, usage{container, q.Value()})

@@ -1,7 +1,6 @@
 package oom
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -18,8 +17,8 @@ func TestMessagesOfEvictions(t *testing.T) {
 		"The node was low on resource: memory. ": "",
 		"The node was low on resource: memory. Threshold quantity: 100Mi, available: 93128Ki. ":                                                                                    "",
 		"The node was low on resource: memory. Threshold quantity: 100Mi, available: 93128Ki. Container etcd was using 712Mi, request is 96Mi, has larger consumption of memory. ": "Evicted tc-one/etcd-0/etcd 712 at 0",
-		"The node was low on resource: memory. Container etcd was using 729088Ki, request is 0, has larger consumption of memory. Container a-b was using 3145728, request is 1Mi, has larger consumption of memory. ": "Evicted tc-one/etcd-0/etcd 712 at 0, " +
-			"Evicted tc-one/etcd-0/a-b 3 at 0",
+		"The node was low on resource: memory. Container etcd was using 729088Ki, request is 0, has larger consumption of memory. Container a-b was using 3145728, request is 1Mi, has larger consumption of memory. ": "Evicted tc-one/etcd-0/a-b 3 at 0, " +
+			"Evicted tc-one/etcd-0/etcd 712 at 0",
 		"The node was low on resource: memory. Pod etcd-0 was using 1Gi, request is 96Mi, has larger consumption of memory. Container etcd was using 712Mi, request is 96Mi, has larger consumption of memory. ": "Evicted tc-one/etcd-0/etcd 712 at 0",
 		"The node was low on resource: memory. Container etcd was using 712Mi, which exceeds its request of 96Mi. ":                                                                                              "Evicted tc-one/etcd-0/etcd 712 at 0",
 		"The node was low on resource: ephemeral-storage. Container etcd was using 712Mi, request is 96Mi, has larger consumption of ephemeral-storage. ":                                                        "",
@@ -119,7 +118,7 @@ func FuzzEviction(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message, containers, amounts, starved string) {
 		kills := slices.Concat(OfPod(pod(evicts(message)), seesNothing, nil), OfEvent(event(message, containers, amounts, starved)))
 		for _, k := range kills {
-			if k.Limit <= 0 || k.Limit > math.MaxInt64-1 && !strings.Contains(message+amounts, "9") || k.Container == "" {
+			if k.Limit <= 0 || k.Limit > 1<<50 || k.Container == "" {
 				t.Errorf("it tells %+v", k)
 			}
 			if !strings.Contains(message, k.Container) && !strings.Contains(containers, k.Container) {

@@ -128,7 +128,7 @@ func TestKillsOfPods(t *testing.T) {
 		"ended by itself":            {pod: pod(state(running(), ended("Error", 1))), last: sees(500, 0)},
 		"asked to end, and did":      {pod: pod(state(running(), ended("Error", 143))), last: sees(500, 0)},
 		"137 at its limit":           {pod: pod(state(running(), ended("Error", 137))), last: sees(512, 30*time.Second), want: "PassedOn tc-one/etcd-0/etcd 512 at 0"},
-		"137 just close to it":       {pod: pod(state(running(), ended("Error", 137))), last: sees(460.8, 5*time.Minute), want: "PassedOn tc-one/etcd-0/etcd 512 at 0"},
+		"137 just close to it":       {pod: pod(state(running(), ended("Error", 137))), last: sees(461, 5*time.Minute), want: "PassedOn tc-one/etcd-0/etcd 512 at 0"},
 		"137 without a reason":       {pod: pod(state(ended("", 137), none)), last: sees(512, 0), want: "PassedOn tc-one/etcd-0/etcd 512 at 0"},
 		"137 not close to it":        {pod: pod(state(running(), ended("Error", 137))), last: sees(460, 0)},
 		"137, not seen for too long": {pod: pod(state(running(), ended("Error", 137))), last: sees(512, 5*time.Minute+time.Second)},

@@ -64,7 +64,7 @@ func (c *client) ask(ctx context.Context, endpoint, want string, form url.Values
 	if deadline, bounded := ctx.Deadline(); bounded { // Prometheus goes on for nobody otherwise
 		form.Set("timeout", strconv.FormatFloat(max(time.Until(deadline).Seconds(), 0.001), 'f', 3, 64))
 	}
-	response, body, err := c.do(ctx, endpoint, form)
+	response, body, err := c.do(ctx, endpoint, form) //nolint:bodyclose // the client has read and closed it
 	if err != nil {
 		return nil, c.unanswered(ctx, err)
 	}
@@ -166,10 +166,9 @@ type limited struct {
 
 // Read reads one byte more than there may be, to tell an answer that is just as large from one that is larger.
 func (l *limited) Read(p []byte) (int, error) {
-	if l.left < 0 {
+	n, err := l.ReadCloser.Read(p[:min(int64(len(p)), l.left+1)])
+	if l.left -= int64(n); l.left < 0 {
 		return 0, errTooLarge
 	}
-	n, err := l.ReadCloser.Read(p[:min(int64(len(p)), l.left+1)])
-	l.left -= int64(n)
 	return n, err
 }

@@ -38,7 +38,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		"two headers":        {Options{URL: right, Header: "A: b\r\nC: d"}, `the header for Prometheus must be like "X-Scope-OrgID: one", and no Authorization: a token belongs into a file`},
 		"too wide a window":  {Options{URL: right, Window: time.Hour}, "for Prometheus the window is 1h0m0s, the timeout 30s and the largest answer 67108864 bytes; want a window from 1s to 5m0s and no negative bound"},
 		"no token":           {Options{URL: right, TokenFile: "/nowhere/token"}, `reading the token ("/nowhere/token") or the certificates ("") for Prometheus: failed to read token file "/nowhere/token": open /nowhere/token: no such file or directory`},
-		"no certificates":    {Options{URL: right, CAFile: "/nowhere/ca"}, `reading the token ("") or the certificates ("/nowhere/ca") for Prometheus: unable to load root certificates: open /nowhere/ca: no such file or directory`},
+		"no certificates":    {Options{URL: right, CAFile: "/nowhere/ca"}, `reading the token ("") or the certificates ("/nowhere/ca") for Prometheus: open /nowhere/ca: no such file or directory`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(tc.options)
@@ -76,7 +76,7 @@ func TestTokenHeaderAndCertificates(t *testing.T) {
 		t.Fatalf("it tells %v, %s", a.Readings, a.Fault)
 	}
 	r := server.requests[0]
-	if got := fmt.Sprint(r.Method, " ", r.RequestURI, " ", r.Header["Authorization"], r.Header["X-Scope-Orgid"]); got != "POST /prefix/api/v1/query [Bearer secret][one]" {
+	if got := fmt.Sprint(r.Method, " ", r.RequestURI, " ", r.Header["Authorization"], r.Header["X-Scope-Orgid"]); got != "POST /prefix/api/v1/query [Bearer secret] [one]" {
 		t.Errorf("it asks by %s", got)
 	}
 	s = ask(t, Options{URL: running.URL})
@@ -167,4 +167,22 @@ func FuzzPoint(f *testing.F) {
 			t.Errorf("%q is taken for %v", text, p)
 		}
 	})
+}
+
+// The timeout of one query ends it although the context would go on, and Prometheus is asked the other query.
+func TestAnswerThatStops(t *testing.T) {
+	asked := 0
+	lines, fault := told(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked > 1 {
+			saying(200, asJSON, vector(one("", `"5"`)))(w, r)
+			return
+		}
+		r.ParseForm() //nolint:errcheck // only for the connection to tell when it is closed
+		fmt.Fprint(w, `{"status":`)
+		http.NewResponseController(w).Flush() //nolint:errcheck // see above
+		<-r.Context().Done()
+	}), Options{Timeout: 500 * time.Millisecond}, func(s *Source) source.Answer { return s.Read(t.Context(), []string{"tc-one"}) })
+	if want := "the Prometheus at URL did not answer in time: look at its load, or raise the timeout of 500ms"; fault != want || len(lines) != 1 {
+		t.Errorf("it tells %q, %s; want %s", lines, fault, want)
+	}
 }

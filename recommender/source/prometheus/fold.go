@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/metapilot/metapilot/recommender/model"
 	"github.com/metapilot/metapilot/recommender/source"
@@ -19,16 +20,15 @@ type container struct {
 	name   [3]string // namespace, pod, container
 	labels map[string]string
 	points []point
+	clash  string // how two series of it differ that tell of one time
 }
 
 // folded are the series of an answer, those of one container together, in the order in which they were told.
 type folded struct {
 	labels     Labels
 	containers []container
-	clashing   []string // containers of which several series tell at one time
-	differs    string   // label of the first of them, and how two series differ in it
-	foreign    int      // series of namespaces that nobody asked for, or without a name
-	empty      int      // series without a number
+	foreign    int // series of namespaces that nobody asked for, or without a name
+	empty      int // series without a number
 }
 
 func (s *Source) fold(all []series, namespaces []string) *folded {
@@ -43,10 +43,10 @@ func (s *Source) fold(all []series, namespaces []string) *folded {
 		case len(points) == 0:
 			f.empty++
 		case again:
-			f.join(&f.containers[i], one.Labels, points)
+			f.containers[i].join(one.Labels, points)
 		default:
 			known[name] = len(f.containers)
-			f.containers = append(f.containers, container{name, one.Labels, points})
+			f.containers = append(f.containers, container{name: name, labels: one.Labels, points: points})
 		}
 	}
 	return f
@@ -58,15 +58,12 @@ func (f *folded) name(s series) [3]string {
 
 // join merges by time: a pod that came again under its name and labels of its own goes on. Of two amounts of one time the higher one is kept,
 // whichever comes first: nothing becomes too small by a mistake, and the same answer gives the same readings.
-func (f *folded) join(c *container, labels map[string]string, points []point) {
+func (c *container) join(labels map[string]string, points []point) {
 	all := append(c.points, points...)
 	slices.SortStableFunc(all, func(a, b point) int { return cmp.Or(a.At.Compare(b.At), -compare(a.Amount, b.Amount)) })
 	c.points = slices.CompactFunc(all, func(a, b point) bool { return a.At.Equal(b.At) })
-	if len(c.points) == len(all) {
-		return
-	}
-	if f.clashing = append(f.clashing, fmt.Sprintf("%s/%s/%s", c.name[0], c.name[1], c.name[2])); len(f.clashing) == 1 {
-		f.differs = difference(c.labels, labels)
+	if len(c.points) < len(all) && c.clash == "" {
+		c.clash = difference(c.labels, labels)
 	}
 }
 
@@ -118,9 +115,10 @@ func (f *folded) readings(r model.Resource) []source.Reading {
 // fault says what was left out; nil if nothing was.
 func (f *folded) fault() error {
 	var all []error
-	if n := len(f.clashing); n > 0 {
+	clashing := slices.DeleteFunc(slices.Clone(f.containers), func(c container) bool { return c.clash == "" })
+	if n := len(clashing); n > 0 {
 		all = append(all, fmt.Errorf("several series in Prometheus are of one container (so it is with %d, the first is %s), and differ in %s; the highest "+
-			"amount is taken: choose by a matcher, or let it be scraped once", n, source.Quote(f.clashing[0]), source.Quote(f.differs)))
+			"amount is taken: choose by a matcher, or let it be scraped once", n, source.Quote(strings.Join(clashing[0].name[:], "/")), source.Quote(clashing[0].clash)))
 	}
 	if f.foreign > 0 {
 		all = append(all, fmt.Errorf("%d series were told that Prometheus was not asked for: look what stands between it and us", f.foreign))

@@ -27,7 +27,7 @@ type heard struct {
 
 func (h *heard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
-	r.ParseForm()
+	r.ParseForm() //nolint:errcheck // the handler finds out again
 	h.requests, h.forms = append(h.requests, r), append(h.forms, r.Form)
 	h.mu.Unlock()
 	h.Handler.ServeHTTP(w, r)

@@ -18,7 +18,8 @@ type Options struct {
 	// Matchers that every query has besides those of namespaces, as PromQL writes them: cluster="one". A Prometheus that knows several clusters
 	// needs them, or containers of one name in two clusters are taken for one.
 	Matchers string
-	// Window over which CPU is a mean and memory a peak: two scrapes of the kubelets must lie within. 2 minutes if it is not given.
+	// Window over which CPU is a mean and memory a peak. Two scrapes of the kubelets must lie within, or CPU is not known; a peak of CPU that is
+	// shorter shows as less: two to four times the interval of scraping is best. 2 minutes if it is not given.
 	Window time.Duration
 	// Labels that name the container.
 	Labels Labels

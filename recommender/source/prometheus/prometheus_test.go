@@ -34,7 +34,7 @@ func ask(t *testing.T, o Options) *Source {
 	return s
 }
 
-var asked = regexp.MustCompile(`(container_\w+)\{namespace=~"([^"]*)"`)
+var asked = regexp.MustCompile(`(container_\w+)\{namespace=~("(?:[^"\\]|\\.)*")`)
 
 // serve speaks the HTTP API of a Prometheus that knows these readings, by looking at no more of a query than its metric and its namespaces.
 func serve(readings []source.Reading) http.Handler {
@@ -72,7 +72,8 @@ func matching(readings []source.Reading, query string) [][]source.Reading {
 	if words == nil {
 		return nil
 	}
-	namespaces := regexp.MustCompile("^(?:" + words[2] + ")$")
+	said, _ := strconv.Unquote(words[2])
+	namespaces := regexp.MustCompile("^(?:" + said + ")$")
 	wanted := map[string]model.Resource{"container_cpu_usage_seconds_total": model.CPU, "container_memory_working_set_bytes": model.Memory}[words[1]]
 	var all [][]source.Reading
 	where := map[string]int{}
@@ -100,6 +101,7 @@ func pair(r source.Reading) [2]any {
 
 func success(w http.ResponseWriter, kind string, result any) {
 	w.Header().Set("Content-Type", "application/json")
+	//nolint:errcheck // a source that has left has seen enough
 	json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": kind, "result": result}})
 }
 
@@ -108,7 +110,7 @@ func saying(code int, kind, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", kind)
 		w.WriteHeader(code)
-		if strings.Contains(r.FormValue("query"), "cpu") && code == http.StatusOK {
+		if strings.Contains(r.FormValue("query"), "container_cpu") && code == http.StatusOK {
 			text := `{"status":"success","data":{"resultType":"vector","result":[]}}`
 			if strings.HasSuffix(r.URL.Path, "range") {
 				text = strings.Replace(text, "vector", "matrix", 1)
@@ -181,7 +183,7 @@ func TestWhatPrometheusCanSay(t *testing.T) {
 		},
 		"in the other order too, and even if it is all the same": {
 			text: vector(one("", `"7"`), one("", `"5"`), one("", `"6"`)), want: []string{"etcd-0/etcd memory 7 at 0"},
-			fault: "several series in Prometheus are of one container (so it is with 2, the first is tc-one/etcd-0/etcd), and differ in nothing; " +
+			fault: "several series in Prometheus are of one container (so it is with 1, the first is tc-one/etcd-0/etcd), and differ in nothing; " +
 				"the highest amount is taken: choose by a matcher, or let it be scraped once",
 		},
 		"a lie beside a number": {

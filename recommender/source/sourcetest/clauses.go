@@ -101,9 +101,9 @@ func (k Kind) historian(t *testing.T, h http.Handler) source.Historian {
 
 func mustBeInOrder(t *testing.T, readings []source.Reading) {
 	t.Helper()
-	for pod, of := range byContainer(readings) {
+	for container, of := range byContainer(readings) {
 		if !slices.IsSortedFunc(of, func(a, b source.Reading) int { return a.At.Compare(b.At) }) {
-			t.Errorf("the readings of %s are not in order of time: %q", pod, of)
+			t.Errorf("the readings of %s are not in order of time: %v", container, of)
 		}
 	}
 }

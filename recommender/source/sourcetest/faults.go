@@ -105,6 +105,7 @@ func tellsFaults(t *testing.T, k Kind) {
 }
 
 func tellsFaultsOfHistory(t *testing.T, k Kind) {
+	k.historian(t, k.Serve(nil))
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			mustTellFault(t, k.historian(t, fault(k.Serve(two()))).History(t.Context(), "tc-one", Noon, Noon.Add(time.Hour)))
