@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -48,7 +49,6 @@ type world struct {
 // newWorld has a namespace of its own, and one recommender that sees no other.
 func newWorld(t *testing.T, config *rest.Config) *world {
 	t.Helper()
-	ctrl.SetLogger(zap.New(zap.WriteTo(t.Output())))
 	w := &world{t: t, config: config, scheme: runtime.NewScheme(), namespace: fmt.Sprintf("n%x", time.Now().UnixNano())}
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, vpav1.AddToScheme} {
 		if err := add(w.scheme); err != nil {
@@ -274,6 +274,7 @@ func is(p *v1alpha1.WorkloadProfile, kind string, status metav1.ConditionStatus,
 }
 
 func TestProfiles(t *testing.T) {
+	ctrl.SetLogger(zap.New(zap.WriteTo(os.Stderr))) // not the test's: goroutines of a stopped recommender may still say something
 	env := testenv.Start(t, testenv.Options{CRDs: []string{"../../charts/metapilot-crds/templates"}})
 	for name, test := range map[string]func(*testing.T, *world){
 		"EveryAdmittedWorkloadHasOne":        testKept,
