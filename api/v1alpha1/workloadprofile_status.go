@@ -121,7 +121,7 @@ type ResourceProfile struct {
 	// GapsPercent of the last 24 hours, or of the time since the first sample, that nothing was seen of.
 	//
 	// +optional
-	GapsPercent int32 `json:"gapsPercent,omitempty"`
+	GapsPercent int32 `json:"gapsPercent"`
 	// Usage of the hungriest replica over some windows.
 	//
 	// +optional

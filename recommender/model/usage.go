@@ -116,12 +116,16 @@ func (u *Usage) Peak(n int) (highest float64) {
 	return max(0, u.day.amount(code))
 }
 
-// Gaps is the share of the last 24 hours, or of the time since the first sample, in which nothing was seen until now; 1 if nothing ever was.
+// Gaps is the share of the last 24 hours, or of the time since the first sample, in which nothing was seen until now; 1 if nothing ever was. The slot
+// that is not over yet counts once something was seen in it.
 func (u *Usage) Gaps(now time.Time) float64 {
 	if u.samples == 0 {
 		return 1
 	}
 	slot := slotOf(now.Unix(), Slot)
+	if slot > u.day.newest {
+		slot--
+	}
 	known := min(Day, int(slot-min(slot, slotOf(int64(u.first), Slot)))+1)
 	seen := 0
 	for back := range uint32(known) {

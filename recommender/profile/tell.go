@@ -144,7 +144,7 @@ func readiness(t target, advice []advised) metav1.Condition {
 	case len(missing) > 0:
 		return conditions.IsNot(v1alpha1.ReadyCondition, "NothingSeen", "no source has told yet of "+strings.Join(missing, ", "))
 	}
-	return conditions.Is(v1alpha1.ReadyCondition, "Recommends", fmt.Sprintf("%d containers have a recommendation", len(advice)))
+	return conditions.Is(v1alpha1.ReadyCondition, "Recommends", "every container has a recommendation")
 }
 
 // stalled until somebody changes the profile; what may come back by itself is waited for.

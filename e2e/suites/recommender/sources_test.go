@@ -35,7 +35,7 @@ spec:
         resources: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 64Mi}}
 `
 
-// prometheus of Debian scrapes the kubelets.
+// prometheus of Debian scrapes the kubelets. It is built without the discovery of Kubernetes.
 const prometheus = `
 apiVersion: v1
 kind: ServiceAccount
@@ -45,7 +45,6 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: %[1]s}
 rules:
-- {apiGroups: [""], resources: [nodes], verbs: [get, list, watch]}
 - {apiGroups: [""], resources: [nodes/metrics], verbs: [get]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -66,7 +65,7 @@ data:
       metrics_path: /metrics/cadvisor
       tls_config: {insecure_skip_verify: true}
       authorization: {credentials_file: /var/run/secrets/kubernetes.io/serviceaccount/token}
-      kubernetes_sd_configs: [{role: node}]
+      static_configs: [{targets: [%[2]s]}]
 ---
 apiVersion: v1
 kind: Service
@@ -115,7 +114,7 @@ func askAlso(s *scenario.Scenario) {
 func TestEitherSourceMayStop(t *testing.T) {
 	s := scenario.NewOwn(t)
 	load(s, component.Prometheus)
-	s.Apply(fmt.Sprintf(prometheus, s.Namespace))
+	s.Apply(fmt.Sprintf(prometheus, s.Namespace, kubelets(s)))
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), time.Minute)
 		defer cancel()
@@ -183,6 +182,12 @@ func from(p *v1alpha1.WorkloadProfile, source string) *metav1.Time {
 		}
 	}
 	return nil
+}
+
+// kubelets are their addresses.
+func kubelets(s *scenario.Scenario) string {
+	s.Helper()
+	return strings.ReplaceAll(strings.TrimSpace(s.Kubectl("get", "nodes", "-o", `jsonpath={range .items[*]}{.status.addresses[?(@.type=="InternalIP")].address}:10250 {end}`)), " ", ", ")
 }
 
 // load brings a component into the nodes.
