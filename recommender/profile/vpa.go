@@ -101,7 +101,7 @@ func (r *Recommender) serve(ctx context.Context, v *vpav1.VerticalPodAutoscaler,
 	if !equality.Semantic.DeepEqual(after.Status, v.Status) {
 		problem = client.IgnoreNotFound(r.Client.Status().Patch(ctx, after, client.MergeFrom(v), client.FieldOwner(Owner)))
 	}
-	if h.lent[v.UID].IsZero() || now.Sub(h.lent[v.UID]) >= apart(v.UID, r.Options.Save) {
+	if len(advice) > 0 && now.Sub(h.lent[v.UID]) >= apart(v.UID, r.Options.Save) {
 		h.lent[v.UID] = now
 		problem = errors.Join(problem, r.lend(ctx, v, h, now))
 	}
