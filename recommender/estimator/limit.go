@@ -22,6 +22,7 @@ type Published struct {
 type Limited struct {
 	Recommendation
 	Uncapped float64 // what the target would be without Bounds.Max; a cap that is not known to be one would look like enough
+	Usual    float64 // what the target would be if nothing had been killed; 0 if that is not known
 	Why      []string
 }
 
@@ -37,7 +38,10 @@ const (
 // Limit makes of a recommendation what may be published: at least what kills have taught, no decrease for want of data, within bounds, in round
 // numbers.
 func Limit(c *model.Container, r model.Resource, now time.Time, before Published, b Bounds, got Recommendation) Limited {
-	l := Limited{Recommendation: got}
+	l := Limited{Recommendation: got, Usual: b.cap(r, got.Target)}
+	if got.Target == 0 {
+		l.Usual = 0
+	}
 	if floor := c.Floor().Need; r == model.Memory && l.Target < floor {
 		l.raise(floor, fmt.Sprintf("not below what %d OOM kills have taught", c.Floor().Kills))
 	}

@@ -119,22 +119,26 @@ func reasonFor(l estimator.Limited) string {
 	return strings.Join(append([]string{l.Reason}, l.Why...), "; ")
 }
 
-// sized is a container's size with other requests. Limits keep their proportion, and what is not written stays unwritten, so that the QoS class stays.
+// sized is a container's size with other requests. Limits keep their proportion, and what is not written stays unwritten, so that the QoS class stays. A kill
+// is a matter of the limit: it raises the request only where that is the limit, or where there is none.
 func sized(now corev1.ResourceRequirements, a advised) (size v1alpha1.Size) {
 	for r, name := range map[model.Resource]corev1.ResourceName{model.CPU: corev1.ResourceCPU, model.Memory: corev1.ResourceMemory} {
-		target := a.limited[r].Target
+		l := a.limited[r]
 		request, requested := now.Requests[name]
 		limit, limited := now.Limits[name]
-		if target == 0 || !requested && !limited {
+		if l.Target == 0 || !requested && !limited {
 			continue
 		}
-		share := 1.0 // a limit alone is its own request
+		share, base := 1.0, l.Target // a limit alone is its own request
 		if requested && limited && !request.IsZero() {
 			share = max(1, number(r, &limit)/number(r, &request))
 		}
-		into(&size.Requests, r, amount(r, target))
+		if share > 1 && l.Usual > 0 {
+			base = min(l.Usual, l.Target)
+		}
+		into(&size.Requests, r, amount(r, base))
 		if limited {
-			into(&size.Limits, r, amount(r, target*share))
+			into(&size.Limits, r, amount(r, max(l.Target, base*share)))
 		}
 	}
 	return size

@@ -58,6 +58,23 @@ func TestSizesKeepTheQoSClass(t *testing.T) {
 	}
 }
 
+// What a kill has taught is held by the limit, if that is another one than the request.
+func TestAKillRaisesTheLimit(t *testing.T) {
+	a := targeted(200, 900*mi)
+	a.limited[model.Memory].Usual = 300 * mi
+	for want, now := range map[string]corev1.ResourceRequirements{
+		"300Mi 900Mi":  {Requests: list("", "512Mi"), Limits: list("", "1Gi")},
+		"300Mi 1200Mi": {Requests: list("", "256Mi"), Limits: list("", "1Gi")},
+		"900Mi 900Mi":  {Requests: list("", "1Gi"), Limits: list("", "1Gi")},
+		"900Mi -":      {Requests: list("", "1Gi")},
+	} {
+		s := sized(now, a)
+		if got := words(s.Requests.Memory) + " " + words(s.Limits.Memory); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func words(q *resource.Quantity) string {
 	if q == nil {
 		return "-"

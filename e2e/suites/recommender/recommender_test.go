@@ -62,6 +62,7 @@ func is(p *v1alpha1.WorkloadProfile, condition string, status metav1.ConditionSt
 }
 
 func TestProfilesOfATenant(t *testing.T) {
+	t.Parallel()
 	s := scenario.New(t)
 	tc := hosted.New(s, "known", "")
 	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
@@ -101,6 +102,7 @@ spec:
 
 // A kill that the recommender has just seen, or has not, is known after it was killed itself.
 func TestRecommenderIsKilledAfterAnOOM(t *testing.T) {
+	t.Parallel()
 	s := scenario.New(t)
 	s.Apply(fmt.Sprintf(hog, "wait"))
 	await(s, s.Namespace, "hog", "is there", known, func(p *v1alpha1.WorkloadProfile) bool { return true })

@@ -25,6 +25,7 @@ spec:
 
 // VPA's own updater and admission controller carry out what we recommend, and its recommender leaves that alone.
 func TestVPAWorksWithUs(t *testing.T) {
+	t.Parallel()
 	s := scenario.NewOwn(t)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
