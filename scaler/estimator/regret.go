@@ -65,14 +65,15 @@ func signOf(o *model.Observed, p *model.Policy) sign {
 	return unwell(o)
 }
 
-// strained: a pod uses so much that the source would call for more.
+// strained: a pod has begun to use so much that the source calls for more. That of another resource counts as well: a collector of garbage with less
+// memory takes more CPU.
 func strained(o *model.Observed, r model.Resource, source model.Utilization) sign {
 	have := o.Size.Steered(r)
 	if !source.Enabled || have == 0 || o.Metrics != "" {
 		return sign{}
 	}
 	pod, need := hungriest(o, r, source, have)
-	if need.used == 0 {
+	if need.used == 0 || need.since.Before(o.Lowered.At) {
 		return sign{}
 	}
 	return sign{fmt.Sprintf("%s %s, and has %s", pod.Name, need.says(r), model.Short(r, have)), string(r), pod.Name, need.since}

@@ -252,8 +252,11 @@ func Debt(o *model.Observed) string {
 
 // joined is both, and each once.
 func joined(a, b string) string {
-	if a == "" || a == b {
+	switch {
+	case strings.HasPrefix(b, a):
 		return b
+	case strings.HasPrefix(a, b):
+		return a
 	}
 	return a + "; " + b
 }

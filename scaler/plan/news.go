@@ -12,8 +12,8 @@ const sameAgain = time.Hour
 // passes are guards that only ask for patience; a restart that is held is no news either, for it changes no size.
 var passes = map[string]bool{"tolerance": true, "cooldown": true, "under-way": true}
 
-// news: what is held or would be done is, when it has changed or was told an hour ago. Whether it is a dry run makes no difference, so that a dry run
-// is in all but its name what would be done; and what is done is written down whether it is news or not.
+// news: what is held or would be done is, when it has changed or was told an hour ago. Of a step down it makes no difference whether it is a dry run,
+// so that a dry run is in all but its name what would be done; and what is done is written down whether it is news or not.
 func news(o *model.Observed, plan *model.Plan) bool {
 	last, guard, to := o.Last, "", plan.To
 	if plan.Decision == model.Hold {
@@ -22,7 +22,7 @@ func news(o *model.Observed, plan *model.Plan) bool {
 			return false
 		}
 	}
-	same := last.Decision == plan.Decision && last.Guard == guard && alike(last.To, to)
+	same := last.Decision == plan.Decision && (last.DryRun == plan.DryRun || plan.Decision == model.Down) && last.Guard == guard && alike(last.To, to)
 	return !same || o.Now.Sub(last.At) >= sameAgain
 }
 

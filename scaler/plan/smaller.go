@@ -13,6 +13,10 @@ func (c *conclusion) lessens(d *draft, last *model.Verdict) {
 		c.less = map[model.Resource]string{}
 	}
 	next := d.size(c.o.Size)
+	if next == c.o.Size {
+		c.less[d.resource] = last.Says
+		return
+	}
 	step := fmt.Sprintf("%s -> %s saves %s", model.Short(d.resource, d.o.Size.Steered(d.resource)), model.Short(d.resource, next.Steered(d.resource)),
 		SavingOf(c.o, c.o.Size, next))
 	if last.Held {
@@ -73,7 +77,7 @@ func SavingOf(o *model.Observed, from, to model.Size) (s Saving) {
 	return s
 }
 
-// String says it in cores and GiB; of what is neither requested nor allowed any less it says nothing.
+// String says it in cores and GiB.
 func (s Saving) String() string {
 	var parts []string
 	if s.Requests.CPU > 0 {
@@ -85,10 +89,11 @@ func (s Saving) String() string {
 	if s.Limits.Memory > 0 {
 		parts = append(parts, fmt.Sprintf("%.2f GiB of memory limits", gib(s.Limits.Memory)))
 	}
-	if len(parts) == 0 {
-		return "nothing"
+	pods := "pods"
+	if s.Pods == 1 {
+		pods = "pod"
 	}
-	return fmt.Sprintf("%s in %d pods", strings.Join(parts, ", "), s.Pods)
+	return fmt.Sprintf("%s in %d %s", strings.Join(parts, ", "), s.Pods, pods)
 }
 
 func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }

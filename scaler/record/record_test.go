@@ -37,7 +37,7 @@ func killed() (*model.Observed, *model.Plan) {
 		}}, {Name: "etcd-1"}},
 	}
 	p := &model.Plan{
-		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", Record: true, Source: "oom", Signal: noon,
+		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", News: true, Source: "oom", Signal: noon,
 		Proposals: []model.Proposal{
 			{Estimator: "oom", Resource: model.Memory, Value: 768 * mi, Proven: 512 * mi, Signal: noon, Says: "150% of 512Mi"},
 			{Estimator: "cpu-utilization", Resource: model.CPU, Says: "no pod uses too much"},
