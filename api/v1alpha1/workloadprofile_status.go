@@ -208,7 +208,7 @@ type OOMFloor struct {
 
 // BadSamples of one fault.
 type BadSamples struct {
-	// Fault: Invalid, Duplicate, OutOfOrder, Future or ClockJump.
+	// Fault: Invalid, OutOfOrder, Future or ClockJump.
 	Fault string `json:"fault"`
 	// Count ends at 255.
 	Count int32 `json:"count"`

@@ -47,7 +47,7 @@ type WorkloadProfileSpec struct {
 	// Containers have bounds; the name * stands for all that are not named.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=6
 	// +listType=map
 	// +listMapKey=name
 	Containers []ContainerBounds `json:"containers,omitempty"`
