@@ -67,11 +67,11 @@ func (s *slowWorld) profile(t *testing.T, namespace, kind, name, container, cpu,
 	return p
 }
 
-// pass lets time pass, with a sample and a look every few minutes.
+// pass lets time pass, with a sample and a look every two minutes.
 func (s *slowWorld) pass(t *testing.T, d time.Duration, pod *corev1.Pod, profiles ...*v1alpha1.WorkloadProfile) {
 	t.Helper()
 	for end := s.clock.Now().Add(d); s.clock.Now().Before(end); {
-		s.clock.SetTime(s.clock.Now().Add(4 * time.Minute))
+		s.clock.SetTime(s.clock.Now().Add(2 * time.Minute))
 		for _, p := range profiles {
 			s.tell(t, p, func() { p.Status.LastSample = &metav1.Time{Time: s.clock.Now()} })
 		}
