@@ -60,6 +60,9 @@ func (c *conclusion) take(d *draft) {
 	last := &said[len(said)-1]
 	if d.decision == model.Down {
 		c.lessens(d, last)
+		if step := d.size(c.plan.Wants); step != c.plan.Wants {
+			wants = step // nobody wants more of it at once
+		}
 	}
 	if last.Held {
 		if c.plan.Held == nil {
