@@ -35,11 +35,11 @@ func byProfile(o *model.Observed, p *model.Policy, r model.Resource, source mode
 			Says: fmt.Sprintf("WorkloadProfile %s recommends %s, and it has %s", o.Profile.Name, model.Short(r, known.Target), model.Short(r, have)),
 		}
 	}
-	return less(o, p, r, roomy(o, p, r, source, target))
+	return less(o, p, r, source, target)
 }
 
-// less proposes less when the spell has lasted for the window, and at least the given amount, or says why not.
-func less(o *model.Observed, p *model.Policy, r model.Resource, least int64) model.Proposal {
+// less proposes less when the spell has lasted for the window, or says why not.
+func less(o *model.Observed, p *model.Policy, r model.Resource, source model.Utilization, target int64) model.Proposal {
 	spell, have := NextIdle(o, p, r), o.Size.Steered(r)
 	since := spell.Since.UTC().Format(time.DateTime)
 	switch why := Blind(o); {
@@ -50,7 +50,7 @@ func less(o *model.Observed, p *model.Policy, r model.Resource, least int64) mod
 	case o.Now.Sub(spell.Since) < p.DownWindow:
 		return abstain(r, fmt.Sprintf("less than %d%% of it is needed since %s, and it shrinks when that was so for %s", p.Below, since, p.DownWindow))
 	}
-	value := max(spell.Highest, least)
+	value := max(spell.Highest, roomy(o, p, r, source, target))
 	if value >= have {
 		return abstain(r, "not less than it has is needed")
 	}

@@ -18,7 +18,8 @@ type Observed struct {
 	Metrics    string // why usage is not known; empty if it is
 	Grown      time.Time
 	Shrunk     time.Time
-	Last       Decided   // the newest record about this component
+	Last       Decided   // the newest record about this component, but for those of steps down
+	LastDown   Decided   // the newest of those, dry runs as well
 	Carried    Decided   // the newest that changed its size
 	Lowered    Decided   // the newest that made it smaller
 	Regretted  time.Time // when such a step was taken back last
@@ -47,7 +48,11 @@ type Decided struct {
 
 // Remember takes a decision that is newer than those before.
 func (o *Observed) Remember(d Decided) {
-	o.Last = d
+	if d.Decision == Down {
+		o.LastDown = d
+	} else {
+		o.Last = d
+	}
 	if d.DryRun {
 		return
 	}

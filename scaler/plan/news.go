@@ -16,13 +16,18 @@ var passes = map[string]bool{"tolerance": true, "cooldown": true, "under-way": t
 // so that a dry run is in all but its name what would be done; and what is done is written down whether it is news or not.
 func news(o *model.Observed, plan *model.Plan) bool {
 	last, guard, to := o.Last, "", plan.To
-	if plan.Decision == model.Hold {
+	switch plan.Decision {
+	case model.Hold:
 		guard, to = plan.Held.Guard, plan.Wants
 		if passes[guard] || plan.Wants == plan.From {
 			return false
 		}
+	case model.Down:
+		last = o.LastDown
+		last.DryRun = plan.DryRun
+	case model.Up, model.Restart, model.Revert, model.Stay:
 	}
-	same := last.Decision == plan.Decision && (last.DryRun == plan.DryRun || plan.Decision == model.Down) && last.Guard == guard && alike(last.To, to)
+	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, to)
 	return !same || o.Now.Sub(last.At) >= sameAgain
 }
 
