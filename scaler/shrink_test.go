@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -258,4 +259,15 @@ func lowersADeployment(t *testing.T, s *slowWorld) {
 	}
 	must(t, client.IgnoreNotFound(s.Delete(t.Context(), d)))
 
+}
+
+// A meta cluster without the recommender's kinds: what has to grow grows, and why nothing shrinks is told.
+func TestWithoutProfilesOnAPIServer(t *testing.T) {
+	var kinds []string
+	for _, kind := range []string{"clusterscalers", "scalingrecords", "tenantclusters"} {
+		kinds = append(kinds, "../charts/metapilot-crds/templates/metapilot.io_"+kind+".yaml")
+	}
+	w := newWorld(t, testenv.Start(t, testenv.Options{CRDs: kinds}).Config, clock.RealClock{})
+	w.killed(t, "alone", "{}")
+	mustBe(t, "the status", "the kind WorkloadProfile was not installed when the cluster-scaler started", w.status(t, "alone", "kube-apiserver").WhyNotSmaller)
 }
