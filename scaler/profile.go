@@ -117,15 +117,23 @@ func recommendation(of model.Resource, r *v1alpha1.ResourceProfile) model.Recomm
 	}
 }
 
+// mostOf anything is what no node has: 8 PiB, and as many thousandths of a core.
+const mostOf = 1 << 53
+
 // amountOf is what is written; what is not, or makes no sense, is none.
-func amountOf(of model.Resource, q *resource.Quantity) int64 {
+func amountOf(of model.Resource, q *resource.Quantity) (amount int64) {
 	switch {
 	case q == nil:
 		return 0
 	case of == model.CPU:
-		return max(q.MilliValue(), 0)
+		amount = q.MilliValue()
+	default:
+		amount = q.Value()
 	}
-	return max(q.Value(), 0)
+	if amount < 0 || amount > mostOf {
+		return 0
+	}
+	return amount
 }
 
 // spellsOf are those that the last look has left.

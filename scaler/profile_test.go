@@ -60,9 +60,13 @@ func TestProfileIsReadAsItIs(t *testing.T) {
 	if got := profileOf(known(), "nobody"); got.Unknown != "WorkloadProfile etcd says nothing of container nobody yet" {
 		t.Errorf("of a container that it does not know: %+v", got)
 	}
-	lies := known(func(p *v1alpha1.WorkloadProfile) { *p.Status.Containers[1].CPU.Target = resource.MustParse("-1") })
-	if got := profileOf(lies, "etcd"); got.CPU.Target != 0 {
-		t.Errorf("less than nothing is recommended: %d", got.CPU.Target)
+	for _, lie := range []string{"-1", "8E", "99999999999999999999"} {
+		lies := known(func(p *v1alpha1.WorkloadProfile) {
+			*p.Status.Containers[1].CPU.Target, *p.Status.Containers[1].Memory.Target = resource.MustParse(lie), resource.MustParse(lie)
+		})
+		if got := profileOf(lies, "etcd"); got.CPU.Target != 0 || got.Memory.Target != 0 {
+			t.Errorf("%s is taken for %d and %d", lie, got.CPU.Target, got.Memory.Target)
+		}
 	}
 }
 

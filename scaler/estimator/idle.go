@@ -81,6 +81,8 @@ func busy(o *model.Observed, p *model.Policy, r model.Resource) string {
 	have, known := o.Size.Steered(r), o.Profile.Of(r)
 	need := max(known.Target, known.Upper)
 	switch {
+	case have == 0:
+		return "the container has neither request nor limit of it"
 	case known.Target == 0:
 		return nothing(o, r)
 	case need*100 >= have*p.Below:

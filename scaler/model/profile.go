@@ -48,6 +48,8 @@ func (p *Profile) Doubt(now time.Time) string {
 		return p.Unknown
 	case p.Frozen != "":
 		return fmt.Sprintf("WorkloadProfile %s is out of date: %s", p.Name, p.Frozen)
+	case p.LastSample.Sub(now) > staleProfile:
+		return fmt.Sprintf("WorkloadProfile %s has samples of a time that is yet to come", p.Name)
 	case now.Sub(p.LastSample) > staleProfile:
 		return fmt.Sprintf("WorkloadProfile %s has had no sample for more than %s", p.Name, staleProfile)
 	}

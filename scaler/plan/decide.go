@@ -190,7 +190,7 @@ func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []mode
 func stepOf(o *model.Observed, p *model.Policy, one *model.Proposal) int64 {
 	switch have := o.Size.Steered(one.Resource); {
 	case one.Back:
-		return one.Value/have*100 + 200 // whatever it is: that much it had a while ago
+		return one.Value/max(have, 1)*100 + 200 // whatever it is: that much it had a while ago
 	case one.Urgent:
 		return slices.Max(p.Factors)
 	}

@@ -312,6 +312,15 @@ func TestContainerWithoutAmountsIsNotGivenAny(t *testing.T) {
 	}
 }
 
+func TestContainerWithoutAmountsIsNotGivenAnyByAProfile(t *testing.T) {
+	o, p := large()
+	o.Size = model.Size{}
+	settle(o)
+	if plan := Decide(o, p); plan.Decision != model.Stay || plan.Smaller == "" {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Smaller)
+	}
+}
+
 func TestReasonSaysThatTheStepWasTrimmed(t *testing.T) {
 	o, p := member()
 	uses(&o.Pods[0], 500, 200<<20, 200<<20)
