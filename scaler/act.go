@@ -23,7 +23,7 @@ func (r *Reconciler) act(ctx context.Context, cs *v1alpha1.ClusterScaler, t targ
 	for i := range views {
 		v := &views[i]
 		var err error
-		if v.plan.Record {
+		if v.plan.Record() {
 			err = r.carryOut(ctx, cs, t, v)
 		}
 		if v.component.workload != nil && v.decidedByUs() {

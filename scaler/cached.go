@@ -16,7 +16,12 @@ import (
 func Cached() cache.Options {
 	strip := cache.TransformStripManagedFields()
 	return cache.Options{
-		DefaultTransform: strip,
+		DefaultTransform: func(o any) (any, error) {
+			if profile, ok := o.(*v1alpha1.WorkloadProfile); ok { // not by its kind, which may not be installed
+				brief(profile)
+			}
+			return strip(o)
+		},
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:             {Transform: slim},
 			&appsv1.Deployment{}:      {Transform: managers},
@@ -45,6 +50,18 @@ func slim(o any) (any, error) {
 		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Name: c.Name, Resources: c.Resources, Env: c.Env})
 	}
 	return kept, nil
+}
+
+// brief takes from a profile what no decision rests on, which is most of it.
+func brief(p *v1alpha1.WorkloadProfile) {
+	p.Status.Sources = nil
+	for i := range p.Status.Containers {
+		c := &p.Status.Containers[i]
+		c.OOMFloor, c.BadSamples, c.Recommended = nil, nil, v1alpha1.Size{}
+		for _, r := range [...]*v1alpha1.ResourceProfile{&c.CPU, &c.Memory} {
+			r.Usage, r.GrowthPerHour, r.Recent, r.Algorithms = nil, nil, nil, nil
+		}
+	}
 }
 
 // managers keeps of a workload's managed fields who writes resources of containers, and when they last wrote anything.

@@ -11,16 +11,22 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/internal/testenv"
+	"github.com/metapilot/metapilot/scaler"
 )
 
 // On a real API server without nodes: what is decided, written, told, and left alone.
 func TestOnAPIServer(t *testing.T) {
 	env := testenv.Start(t, testenv.Options{CRDs: []string{"../charts/metapilot-crds/templates"}})
-	w := newWorld(t, env.Config)
+	w := newWorld(t, env.Config, clock.RealClock{})
+	leads := make(chan struct{})
+	close(leads)
+	must(t, metrics.Registry.Register(scaler.HeldChanges(w.Client, leads)))
 	for _, test := range []struct {
 		says string
 		run  func(*testing.T, *world)
@@ -96,7 +102,7 @@ func growsAfterAKill(t *testing.T, w *world) {
 	}
 	s := w.status(t, "killed", "etcd")
 	mustBe(t, "the status", "768Mi: nothing calls for another size", s.Size.Limits.Memory.String()+": "+s.Says)
-	if len(s.Kills) != 1 || s.Kills[0].Limit != 512<<20 || s.Kills[0].Pod != "etcd-0" || !strings.Contains(s.WhyNotSmaller, "workload-recommender") {
+	if len(s.Kills) != 1 || s.Kills[0].Limit != 512<<20 || s.Kills[0].Pod != "etcd-0" || s.WhyNotSmaller != "there is no WorkloadProfile of StatefulSet etcd" {
 		t.Errorf("the status says %+v", s)
 	}
 	w.awaitEvents(t, "killed", "ScaledUp", "ClusterScaler", "TenantCluster")
@@ -133,7 +139,7 @@ func saysWhyItGrew(t *testing.T, r *v1alpha1.ScalingRecord) {
 		proposals = append(proposals, fmt.Sprintf("%s abstains: %t", p.Estimator, p.Value == nil))
 	}
 	mustBe(t, "the evidence", "oom etcd-0 killed at a memory limit of 512Mi", strings.Join(evidence, "; "))
-	mustBe(t, "the proposals", "oom abstains: false; cpu-utilization abstains: true; memory-utilization abstains: true", strings.Join(proposals, "; "))
+	mustBe(t, "the proposals", "oom abstains: false; cpu-utilization abstains: true; memory-utilization abstains: true; cpu-profile abstains: true; memory-profile abstains: true", strings.Join(proposals, "; "))
 	if s.SignalAt == nil || !s.SignalAt.Equal(&metav1.MicroTime{Time: s.Evidence[0].At.Time}) || s.DecidedAt.Before(s.SignalAt) {
 		t.Errorf("the kill is told at %s and the decision at %s", s.SignalAt, s.DecidedAt)
 	}

@@ -37,7 +37,8 @@ type Reconciler struct {
 	Budget   Budget
 	Workers  int // ClusterScalers that are worked on at the same time
 
-	written sync.Map // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
+	profiles bool     // the kind WorkloadProfile is installed
+	written  sync.Map // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
 }
 
 // behind: the cache has not seen yet what the scaler wrote last of an object.
@@ -63,16 +64,19 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 			return err
 		}
 	}
-	return ctrl.NewControllerManagedBy(m).Named("clusterscaler").
+	b := ctrl.NewControllerManagedBy(m).Named("clusterscaler").
 		For(&v1alpha1.ClusterScaler{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ClusterScaler{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.TenantCluster{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfTenant)).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfPod)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfPart)).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfWorkload)).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfWorkload)).
 		WatchesRawSource(runtimesource.Channel(all, handler.EnqueueRequestsFromMapFunc(r.everyScaler))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
-		Complete(r)
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers})
+	if err := r.watchProfiles(m, b); err != nil {
+		return err
+	}
+	return b.Complete(r)
 }
 
 // waker asks for a look at every ClusterScaler; one question that waits already is enough.
@@ -98,6 +102,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("finding the target: %w", err)
 	}
+	target.windows, target.badWindow = windows(cs.Spec.Maintenance, r.Clock.Now())
 	if target.behind {
 		return reconcile.Result{RequeueAfter: settle}, nil
 	}

@@ -14,10 +14,11 @@ import (
 
 // Names of the indexes of the cache.
 const (
-	byTenant = "tenant"        // ClusterScalers by the TenantCluster that they name
-	byNode   = "spec.nodeName" // pods
-	byScaler = "spec.scaler"   // ScalingRecords
-	byMove   = "disruptive"    // ScalingRecords of what moved pods
+	byTenant = "tenant"         // ClusterScalers by the TenantCluster that they name
+	byNode   = "spec.nodeName"  // pods
+	byScaler = "spec.scaler"    // ScalingRecords
+	byMove   = "disruptive"     // ScalingRecords of what moved pods
+	byTarget = "spec.targetRef" // WorkloadProfiles
 )
 
 const yes = "yes"
@@ -70,7 +71,8 @@ func (r *Reconciler) scalersOfTenant(ctx context.Context, o client.Object) []rec
 	return r.naming(ctx, o.GetNamespace(), o.GetName())
 }
 
-func (r *Reconciler) scalersOfPod(ctx context.Context, o client.Object) []reconcile.Request {
+// scalersOfPart finds by its labels who looks after a pod or a profile.
+func (r *Reconciler) scalersOfPart(ctx context.Context, o client.Object) []reconcile.Request {
 	if tenant := o.GetLabels()[v1alpha1.TenantLabel]; tenant != "" {
 		return r.naming(ctx, o.GetLabels()[v1alpha1.FleetLabel], tenant)
 	}

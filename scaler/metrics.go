@@ -11,6 +11,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler/model"
+	"github.com/metapilot/metapilot/scaler/plan"
 )
 
 // What is measured of decisions.
@@ -67,6 +68,12 @@ type held struct {
 
 var heldNow = prometheus.NewDesc("metapilot_scaler_held", "Changes that a guard holds now.", []string{"namespace", "name", "component", "guard"}, nil)
 
+// lessThan: what is held is a smaller size, which nobody waits for.
+func lessThan(c *v1alpha1.ScaledComponent) bool {
+	have, wants := plan.SizeOf(c.Size), plan.SizeOf(c.Held.Wants)
+	return wants.Steered(model.CPU) <= have.Steered(model.CPU) && wants.Steered(model.Memory) <= have.Steered(model.Memory) && wants != have
+}
+
 func (h held) Describe(into chan<- *prometheus.Desc) { into <- heldNow }
 
 func (h held) Collect(into chan<- prometheus.Metric) {
@@ -82,7 +89,7 @@ func (h held) Collect(into chan<- prometheus.Metric) {
 	for i := range all.Items {
 		cs := &all.Items[i]
 		for j := range cs.Status.Components {
-			if c := &cs.Status.Components[j]; c.Held != nil {
+			if c := &cs.Status.Components[j]; c.Held != nil && !lessThan(c) {
 				into <- prometheus.MustNewConstMetric(heldNow, prometheus.GaugeValue, 1, cs.Namespace, cs.Name, c.Name, c.Held.Guard)
 			}
 		}

@@ -58,6 +58,10 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: merged(nil, v.before.Kills),
 			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk), Replaced: v.component.workload != nil,
 			Target: string(v.component.uid), Restarted: v.component.restarted, Restarting: v.component.restarting(now),
+			Replicas: v.component.replicas, Windows: t.windows, Idle: spellsOf(v.before.Idle),
+		}
+		if v.observed.Profile, err = r.profile(ctx, v.component); err != nil {
+			return nil, err
 		}
 		v.recall()
 		v.look(r.Sources)
@@ -124,10 +128,12 @@ func podOf(p *corev1.Pod, container string, size model.Size, now time.Time) mode
 	for _, c := range p.Status.Conditions {
 		switch {
 		case c.Type == corev1.PodReady:
-			pod.Ready = c.Status == corev1.ConditionTrue
+			pod.Ready, pod.Turned = c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
 		case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue,
 			c.Reason == corev1.PodReasonUnschedulable && now.Sub(c.LastTransitionTime.Time) >= unplaced:
 			pod.Pending, pod.Says = c.Reason, c.Message
+		case c.Type == corev1.PodResizeInProgress && c.Status == corev1.ConditionTrue && c.Reason == corev1.PodReasonError && pod.Pending == "":
+			pod.Pending, pod.Says = inProgress, c.Message
 		}
 	}
 	return pod
@@ -135,6 +141,9 @@ func podOf(p *corev1.Pod, container string, size model.Size, now time.Time) mode
 
 // unplaced is how long the scheduler may look for a node before a size counts as too large: the pod before it may still be leaving its own.
 const unplaced = 10 * time.Second
+
+// inProgress is the kubelet's word for a resize that it tries and cannot do, such as a memory limit below what is in use.
+const inProgress = "InProgress"
 
 // infeasible is the kubelet's word for a resize that its node can never have.
 const infeasible = "Infeasible"

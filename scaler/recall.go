@@ -91,6 +91,9 @@ func decidedIn(r *v1alpha1.ScalingRecord) model.Decided {
 		Decision: model.Decision(s.Decision), DryRun: s.DryRun, From: plan.SizeOf(s.From), To: plan.SizeOf(s.To), At: s.DecidedAt.Time,
 		Stored: r.Status.Phase != "" && r.Status.Phase != v1alpha1.PhaseDecided,
 	}
+	if had := r.Status.EffectiveAt; had != nil {
+		d.Had = had.Time
+	}
 	if i := slices.IndexFunc(s.Guards, func(g v1alpha1.GuardVerdict) bool { return g.Held }); i >= 0 && s.Decision == v1alpha1.DecisionHold {
 		d.Guard = s.Guards[i].Guard
 	}

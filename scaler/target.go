@@ -28,6 +28,8 @@ type target struct {
 	fault      fault  // why it cannot be looked after
 	stuck      string // why it cannot be changed
 	behind     bool   // the cache has not seen yet what was written
+	windows    model.Maintenance
+	badWindow  string // what is wrong with them
 }
 
 type fault struct{ reason, message string }
@@ -37,6 +39,8 @@ type component struct {
 	name, container string
 	quorum          bool
 	size            model.Size
+	home, kind      string // namespace and kind of the workload, which has the component's name
+	replicas        int    // how many pods it should have
 	foreign         string
 	pods            []*corev1.Pod
 	workload        client.Object // nil for a component of a tenant
@@ -144,12 +148,12 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 		return err
 	}
 	for _, name := range Components {
-		c := component{name: name, container: name, quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID}
-		size, known := sizeOf(t.tenant, name)
+		c := component{name: name, container: name, home: t.tenant.Status.Namespace, kind: kindOf(name), quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID}
+		size, replicas, known := sizeOf(t.tenant, name)
 		if !known {
 			continue // the master-operator has not looked at it yet
 		}
-		c.size = size
+		c.size, c.replicas = size, replicas
 		for i := range pods.Items {
 			if pods.Items[i].Labels[v1alpha1.ComponentLabel] == name && !ended(&pods.Items[i]) {
 				c.pods = append(c.pods, &pods.Items[i])
@@ -160,15 +164,24 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 	return nil
 }
 
-// sizeOf is the decided size of a component: what the master-operator makes of preset and sizing, and over it what the spec says since.
-func sizeOf(tc *v1alpha1.TenantCluster, name string) (model.Size, bool) {
+// kindOf is the kind of the workload that runs a tenant's component (operators/tenantcluster/plan).
+func kindOf(component string) string {
+	if component == "etcd" {
+		return "StatefulSet"
+	}
+	return "Deployment"
+}
+
+// sizeOf is the decided size of a component: what the master-operator makes of preset and sizing, and over it what the spec says since. It goes with the
+// number of its pods.
+func sizeOf(tc *v1alpha1.TenantCluster, name string) (size model.Size, replicas int, known bool) {
 	i := slices.IndexFunc(tc.Status.Sizes, func(s v1alpha1.ComponentSize) bool { return s.Name == name })
 	if i < 0 {
-		return model.Size{}, false
+		return model.Size{}, 0, false
 	}
 	decided := actuator.Resources(tc, name)
 	since := v1alpha1.Size{Requests: v1alpha1.Quantities(decided.Requests), Limits: v1alpha1.Quantities(decided.Limits)}
-	return overlay(plan.SizeOf(tc.Status.Sizes[i].Size), plan.SizeOf(since)), true
+	return overlay(plan.SizeOf(tc.Status.Sizes[i].Size), plan.SizeOf(since)), int(tc.Status.Sizes[i].Replicas), true
 }
 
 func overlay(size, over model.Size) model.Size {
@@ -210,11 +223,11 @@ func (r *Reconciler) findWorkloads(ctx context.Context, cs *v1alpha1.ClusterScal
 
 func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1alpha1.WorkloadRef) (component, error) {
 	workload, template, selector := blank(ref.Kind)
-	c := component{name: ref.Name, workload: workload}
+	c := component{name: ref.Name, workload: workload, home: namespace, kind: ref.Kind}
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, workload); err != nil {
 		return c, err
 	}
-	c.uid = workload.GetUID()
+	c.uid, c.replicas = workload.GetUID(), actuator.Replicas(workload)
 	c.pick(template.Spec.Containers, ref.Container)
 	c.behind = r.behind(workload)
 	chosen, err := metav1.LabelSelectorAsSelector(selector())

@@ -87,13 +87,16 @@ func (r *Reconciler) follow(ctx context.Context, cs *v1alpha1.ClusterScaler, t t
 		if status.Phase == v1alpha1.PhaseEffective && status.SignalToEffectMilliseconds != nil {
 			reaction.WithLabelValues(rec.Spec.Source, "effect").Observe(float64(*status.SignalToEffectMilliseconds) / 1000)
 		}
-		if bad := status.Phase == v1alpha1.PhaseEscalated || status.Phase == v1alpha1.PhaseDegraded; bad && rec.Status.Phase != status.Phase {
+		if bad := slices.Contains(disappointing, status.Phase); bad && rec.Status.Phase != status.Phase {
 			r.warn(cs, t, rec, string(status.Phase), status.Message)
 		}
 		problem = errors.Join(problem, r.settle(ctx, rec, status))
 	}
 	return again, problem
 }
+
+// disappointing phases are worth a warning.
+var disappointing = []v1alpha1.RecordPhase{v1alpha1.PhaseEscalated, v1alpha1.PhaseDegraded, v1alpha1.PhaseRegretted}
 
 func statusPatch(status v1alpha1.ScalingRecordStatus) ([]byte, error) {
 	return json.Marshal(map[string]any{"status": status})
@@ -117,12 +120,15 @@ func (r *Reconciler) prune(ctx context.Context, cs *v1alpha1.ClusterScaler) erro
 
 // says is what the status says of a component.
 func (v *view) says() v1alpha1.ScaledComponent {
-	says := plan.Explain(&v.plan)
+	says, smaller := plan.Explain(&v.plan), v.plan.Smaller
 	if v.plan.DryRun {
 		says = "dry run: " + says
 	}
+	if v.plan.DryRun && v.plan.Decision == model.Down {
+		smaller = "the mode is DryRun: " + smaller
+	}
 	s := v1alpha1.ScaledComponent{
-		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Says: says, Yields: told(v.yields), WhyNotSmaller: v.plan.Smaller,
+		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Says: says, Yields: told(v.yields), WhyNotSmaller: smaller, Idle: idleOf(&v.plan.Idle),
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
 		Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}
@@ -134,6 +140,23 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		s.Held.Until = told(held.Until)
 	}
 	return s
+}
+
+// idleOf is what the next look has to know of this one.
+func idleOf(s *model.Spells) *v1alpha1.Idle {
+	idle := &v1alpha1.Idle{CPU: spell(s, model.CPU), Memory: spell(s, model.Memory)}
+	if idle.CPU == nil && idle.Memory == nil {
+		return nil
+	}
+	return idle
+}
+
+func spell(s *model.Spells, r model.Resource) *v1alpha1.IdleResource {
+	one := s.Of(r)
+	if one.Since.IsZero() {
+		return nil
+	}
+	return &v1alpha1.IdleResource{Since: *told(one.Since), Seen: *told(one.Seen), Highest: *plan.Quantity(r, one.Highest)}
 }
 
 // told is a time as objects tell it: in whole seconds.
@@ -157,6 +180,8 @@ func conditionsOf(cs *v1alpha1.ClusterScaler, t target, views []view, actErr err
 		ready = conditions.IsNot(v1alpha1.ReadyCondition, "SizesUnknown", "the master-operator has not told the target's sizes yet")
 	case taken != "":
 		stalled = conditions.Is(v1alpha1.StalledCondition, "ForeignWriter", taken)
+	case t.badWindow != "":
+		stalled = conditions.Is(v1alpha1.StalledCondition, "BadMaintenance", t.badWindow)
 	}
 	all := []metav1.Condition{ready, reconciling(views), usage(views), stalled}
 	for i := range all {

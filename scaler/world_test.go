@@ -26,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
@@ -47,6 +46,7 @@ type world struct {
 	config        *rest.Config
 	scheme        *runtime.Scheme
 	meter         *meter
+	clock         clock.PassiveClock
 	lag           *lag
 	stop          func()
 }
@@ -118,7 +118,7 @@ func (w *world) start() {
 	}
 	w.lag = &lag{Client: m.GetClient(), still: map[string]client.Object{}}
 	r := &scaler.Reconciler{
-		Client: w.lag, Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
+		Client: w.lag, Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: w.clock,
 		Sources: []source.Source{oom.Source{}, w.meter}, Budget: scaler.Budget{Moves: 5, Within: 10 * time.Minute}, Workers: 4,
 	}
 	if err := r.SetupWithManager(m); err != nil {
@@ -137,10 +137,11 @@ func (w *world) start() {
 	t.Cleanup(func() { w.stop() })
 }
 
-func newWorld(t *testing.T, config *rest.Config) *world {
+func newWorld(t *testing.T, config *rest.Config, clock clock.PassiveClock) *world {
 	t.Helper()
 	ctrl.SetLogger(zap.New(zap.WriteTo(t.Output()), zap.UseDevMode(true)))
-	w := &world{t: t, config: config, scheme: runtime.NewScheme(), meter: &meter{looks: map[string]int{}, usage: map[string][]model.Sample{}}}
+	w := &world{t: t, config: config, scheme: runtime.NewScheme(), clock: clock}
+	w.meter = &meter{clock: clock, looks: map[string]int{}, usage: map[string][]model.Sample{}}
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(w.scheme); err != nil {
 			t.Fatal(err)
@@ -150,9 +151,6 @@ func newWorld(t *testing.T, config *rest.Config) *world {
 	if w.Client, err = client.New(config, client.Options{Scheme: w.scheme}); err != nil {
 		t.Fatal(err)
 	}
-	leads := make(chan struct{})
-	close(leads)
-	must(t, ctrlmetrics.Registry.Register(scaler.HeldChanges(w.Client, leads)))
 	w.node(t)
 	w.start()
 	return w
@@ -172,6 +170,7 @@ func (w *world) node(t *testing.T) {
 
 // meter is a source of usage that the test reads the meters for. It counts how often it was asked about the pods of a namespace.
 type meter struct {
+	clock clock.PassiveClock
 	mu    sync.Mutex
 	wake  func()
 	looks map[string]int
@@ -202,7 +201,7 @@ func (m *meter) uses(pod *corev1.Pod, cpu, memory string) {
 	c, b := resource.MustParse(cpu), resource.MustParse(memory)
 	var all []model.Sample
 	for at := -20; at <= 0; at++ {
-		all = append(all, model.Sample{At: time.Now().Add(time.Duration(at) * 15 * time.Second), CPU: c.MilliValue(), Memory: b.Value()})
+		all = append(all, model.Sample{At: m.clock.Now().Add(time.Duration(at) * 15 * time.Second), CPU: c.MilliValue(), Memory: b.Value()})
 	}
 	m.usage[pod.Namespace+"/"+pod.Name] = all
 	if m.wake != nil {

@@ -161,6 +161,7 @@ type ScaleDownPolicy struct {
 	// BelowPercent: less than this share of the size is recommended and used, all through the window (default 40).
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self < 100",message="what needs all that it has is not too large: write less than 100"
 	BelowPercent *Percent `json:"belowPercent,omitempty"`
 	// Window over which the highest recommendation counts (default 12h).
 	//

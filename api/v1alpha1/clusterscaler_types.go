@@ -32,7 +32,7 @@ type ClusterScalerList struct {
 	Items           []ClusterScaler `json:"items"`
 }
 
-// ClusterScalerSpec is what is scaled and how. Empty, it grows every component of the TenantCluster of its own name, and shrinks none.
+// ClusterScalerSpec is what is scaled and how. Empty, it grows every component of the TenantCluster of its own name, and says which ones could be smaller.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tenantCluster) || !has(self.workloads)",message="write either tenantCluster or workloads: one ClusterScaler looks after one kind of target"
 // +kubebuilder:validation:XValidation:rule="has(self.tenantCluster) == has(oldSelf.tenantCluster) && has(self.workloads) == has(oldSelf.workloads)",message="the target cannot be changed, because records are about it: create another ClusterScaler"

@@ -70,7 +70,7 @@ type ScalingRecordSpec struct {
 	Disruptive bool `json:"disruptive,omitempty"`
 	// Reason in words.
 	Reason string `json:"reason"`
-	// Source that has seen what called for the change: oom, cpu or memory; empty for what no source calls for.
+	// Source that has seen what called for the change: oom, cpu, memory, profile, or ready for a pod that is not; empty for what no source calls for.
 	//
 	// +optional
 	Source string `json:"source,omitempty"`
@@ -86,6 +86,10 @@ type ScalingRecordSpec struct {
 	From Size `json:"from"`
 	// To is the size that was decided; for a Hold the one that was wanted.
 	To Size `json:"to"`
+	// Saving of a smaller size, over all pods.
+	//
+	// +optional
+	Saving *Saving `json:"saving,omitempty"`
 	// Kills that were known, oldest first: what a status that was not written in time does not tell.
 	//
 	// +optional
@@ -107,6 +111,15 @@ type ScalingRecordSpec struct {
 	// +optional
 	// +listType=atomic
 	Guards []GuardVerdict `json:"guards,omitempty"`
+}
+
+// Saving is what a smaller size leaves to others, over all pods of the component.
+type Saving struct {
+	Pods int32 `json:"pods"`
+	// +optional
+	Requests Quantities `json:"requests,omitempty"`
+	// +optional
+	Limits Quantities `json:"limits,omitempty"`
 }
 
 // Evidence is something that a source has seen.
@@ -167,6 +180,7 @@ const (
 	PhaseVerified   RecordPhase = "Verified"   // and it was enough, as far as was looked
 	PhaseDegraded   RecordPhase = "Degraded"   // and a check found that something is wrong
 	PhaseEscalated  RecordPhase = "Escalated"  // it was not enough: a newer decision went further
+	PhaseRegretted  RecordPhase = "Regretted"  // it was taken back
 	PhaseSuperseded RecordPhase = "Superseded" // another size was decided before this one took effect
 	PhaseFailed     RecordPhase = "Failed"     // it could not be carried out
 	PhaseDryRun     RecordPhase = "DryRun"     // it is not carried out
@@ -201,7 +215,7 @@ type ScalingRecordStatus struct {
 	//
 	// +optional
 	SignalToEffectMilliseconds *int64 `json:"signalToEffectMilliseconds,omitempty"`
-	// Outcomes of the early and the late check.
+	// Outcomes of the early and the late check, and of the watch after a step down that was taken back.
 	//
 	// +optional
 	// +listType=map
@@ -211,7 +225,7 @@ type ScalingRecordStatus struct {
 
 // Outcome is what a check has found.
 type Outcome struct {
-	// Check: early or late.
+	// Check: early, late, or watch.
 	Check string `json:"check"`
 	// At is when it was looked.
 	At metav1.Time `json:"at"`

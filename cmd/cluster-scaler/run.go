@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	_ "time/tzdata" // maintenance windows have time zones, and images no files of them
 
 	"github.com/spf13/pflag"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"

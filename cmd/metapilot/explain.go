@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -168,11 +169,57 @@ func explainComponent(out io.Writer, cs *v1alpha1.ClusterScaler, c *v1alpha1.Sca
 	}
 	say("usage unknown", c.UsageUnknown)
 	say("not smaller", c.WhyNotSmaller)
+	say("too large", idleWords(c.Idle, now))
+	say("would be done", rehearsed(c, newestFirst, now))
 	say("restart debt", c.RestartDebt)
 	for _, k := range c.Kills {
 		say("OOM kill", fmt.Sprintf("%s ago, %s at %s", duration.HumanDuration(now.Sub(k.Time.Time)), k.Pod, model.Short(model.Memory, k.Limit)))
 	}
 	w.Flush()
+}
+
+// idleWords are for how long less than it has was needed, and how much at most.
+func idleWords(idle *v1alpha1.Idle, now time.Time) string {
+	if idle == nil {
+		return ""
+	}
+	var all []string
+	for _, one := range [...]struct {
+		of model.Resource
+		is *v1alpha1.IdleResource
+	}{{model.Memory, idle.Memory}, {model.CPU, idle.CPU}} {
+		if one.is != nil {
+			highest := one.is.Highest.Value()
+			if one.of == model.CPU {
+				highest = one.is.Highest.MilliValue()
+			}
+			all = append(all, fmt.Sprintf("%s for %s, at most %s recommended", one.of, duration.HumanDuration(now.Sub(one.is.Since.Time)), model.Short(one.of, highest)))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// stands is how long a dry run stands that is told once an hour.
+const stands = 2 * time.Hour
+
+// rehearsed is the step down that a dry run has left out, if nothing was decided since.
+func rehearsed(c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingRecord, now time.Time) string {
+	for i := range newestFirst {
+		r := &newestFirst[i]
+		if r.Spec.Component != c.Name || r.Spec.TargetUID != c.TargetUID {
+			continue
+		}
+		if !r.Spec.DryRun || r.Spec.Decision != v1alpha1.DecisionDown || now.Sub(r.Spec.DecidedAt.Time) > stands {
+			return ""
+		}
+		text := sizeWords(r.Spec.To)
+		if s := r.Spec.Saving; s != nil {
+			saved := plan.SizeOf(v1alpha1.Size{Requests: s.Requests, Limits: s.Limits})
+			text += "; saves " + plan.Saving{Pods: int(s.Pods), Requests: saved.Requests, Limits: saved.Limits}.String()
+		}
+		return fmt.Sprintf("%s (dry run %s ago; record %s)", text, duration.HumanDuration(now.Sub(r.Spec.DecidedAt.Time)), r.Name)
+	}
+	return ""
 }
 
 // ownMode is the mode of a component that has another one than the ClusterScaler.

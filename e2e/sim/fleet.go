@@ -28,13 +28,15 @@ type component struct {
 	size        model.Size // stored
 	resized     time.Time  // when it was stored last
 	restartedAt time.Time  // stored
+	replicas    int
 	pods        []*pod
 	names       int           // of pods so far
 	homes       map[int]*node // where the volumes of a quorum's members are
 	cpu, memory load
 	goMemLimit  bool // its program is told its memory limit at the start
 
-	told    model.Observed // in the API server, in the ClusterScaler's status and in records: kills, when it grew, what was decided
+	told    model.Observed // in the API server, in the ClusterScaler's status and in records: kills, when it grew, what was decided, the profile
+	use     use            // as the recommender remembers it
 	view    []seen         // pods in the scaler's cache
 	truth   history
 	records map[recordKey]bool
@@ -63,6 +65,9 @@ func newFleet(config Config) *fleet {
 	f := &fleet{
 		config: config, random: rand.New(rand.NewPCG(config.Seed, 11)), now: begin, end: begin.Add(span),
 		settled: begin.Add(span * 3 / 5), named: map[string]*node{}, report: &Report{Holds: map[string]int{}},
+	}
+	if config.Seasons {
+		f.settled = f.end
 	}
 	f.quiet = f.settled.Add(grace)
 	f.build(config)
@@ -96,12 +101,21 @@ func (f *fleet) tenant(i int) *tenant {
 		if f.chance(10) {
 			size.Limits.CPU, size.Requests.Memory = size.Requests.CPU, size.Limits.Memory // guaranteed
 		}
+		fit := size // for its load
+		if f.config.Shrinks {
+			size = times(size, 1+f.random.Int64N(roomy))
+		}
 		c := &component{
 			name: t.name + "/" + preset.name, quorum: preset.quorum, policy: plan.PolicyOf(spec, preset.name), birth: size, size: size,
 			goMemLimit: f.config.Restarts && preset.told, records: map[recordKey]bool{}, homes: map[int]*node{},
 		}
-		c.memory = newLoad(f.random, f.settled, (0.2+0.5*f.random.Float64())*float64(size.Limits.Memory))
-		c.cpu = newLoad(f.random, f.settled, (0.1+0.6*f.random.Float64())*float64(size.Requests.CPU))
+		if f.config.Seasons {
+			f.seasonal(c, fit)
+		} else {
+			c.memory = newLoad(f.random, f.settled, (0.2+0.5*f.random.Float64())*float64(fit.Limits.Memory))
+			c.cpu = newLoad(f.random, f.settled, (0.1+0.6*f.random.Float64())*float64(fit.Requests.CPU))
+		}
+		c.told.Profile.Unknown = "there is no WorkloadProfile of it"
 		n := 1
 		if preset.multiple {
 			n = []int{1, 2, 3}[f.random.IntN(3)]
@@ -109,6 +123,7 @@ func (f *fleet) tenant(i int) *tenant {
 		if preset.quorum {
 			n |= 1
 		}
+		c.replicas = n
 		for number := range n {
 			c.pods = append(c.pods, f.newPod(c, number))
 		}
@@ -119,9 +134,28 @@ func (f *fleet) tenant(i int) *tenant {
 	return t
 }
 
+// roomy is how many times too large what may shrink begins at most.
+const roomy = 6
+
+func times(s model.Size, n int64) model.Size {
+	for _, amount := range [...]*int64{&s.Requests.CPU, &s.Requests.Memory, &s.Limits.CPU, &s.Limits.Memory} {
+		*amount *= n
+	}
+	return s
+}
+
+// seasonal gives a component loads that come again.
+func (f *fleet) seasonal(c *component, fit model.Size) {
+	c.memory, c.use.keeps = newSeason(f.random, f.settled, (0.2+0.8*f.random.Float64())*float64(fit.Limits.Memory), c.use.keeps)
+	c.cpu, c.use.keeps = newSeason(f.random, f.settled, (0.2+0.8*f.random.Float64())*float64(fit.Requests.CPU), c.use.keeps)
+}
+
 // spec is what a user may write into a ClusterScaler; most write nothing.
 func (f *fleet) spec() *v1alpha1.ClusterScalerSpec {
 	spec := &v1alpha1.ClusterScalerSpec{}
+	if f.config.Shrinks {
+		spec.Mode.Down = v1alpha1.ModeAuto
+	}
 	switch f.random.IntN(12) {
 	case 0:
 		spec.Mode.Up = v1alpha1.ModeDryRun

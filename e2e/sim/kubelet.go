@@ -97,6 +97,14 @@ func add(sum, more, less model.Amounts) model.Amounts {
 // ready: it has run long enough to answer.
 func (p *pod) ready(now time.Time) bool { return p.running && now.Sub(p.started) >= 10*time.Second }
 
+// turned is about when it became ready, or stopped to be.
+func (p *pod) turned() time.Time {
+	if n := len(p.kills); !p.running && n > 0 {
+		return p.kills[n-1].At
+	}
+	return p.started
+}
+
 // kubelet starts, resizes and kills. It is late now and then.
 func kubelet(f *fleet, t *tenant) {
 	for _, c := range t.components {

@@ -36,6 +36,27 @@ func (l *load) at(now, started time.Time, number int, noise float64) float64 {
 	return need * (1 - 0.07*float64(number)) * (1 + noise)
 }
 
+// newSeason draws a load that comes again, and after how long the recommender may forget what was used: a season of a week is known by a week.
+func newSeason(r *rand.Rand, settle time.Time, base float64, keeps time.Duration) (load, time.Duration) {
+	if r.IntN(2) == 0 {
+		return load{base: base, shape: daily(r, 0), settle: settle}, max(keeps, 24*time.Hour)
+	}
+	return load{base: base, shape: weekly(r), settle: settle}, max(keeps, 8*24*time.Hour)
+}
+
+// weekly is less at weekends, and at night.
+func weekly(r *rand.Rand) shape {
+	height, rest := 0.5+1.5*r.Float64(), 0.3*r.Float64()
+	return func(at time.Time, _ time.Duration) float64 {
+		day := at.Sub(begin).Hours() / 24
+		factor := 1 + height*(1-math.Cos(2*math.Pi*day))/2
+		if int(day)%7 >= 5 {
+			factor *= rest
+		}
+		return factor
+	}
+}
+
 func constant(*rand.Rand, time.Duration) shape {
 	return func(time.Time, time.Duration) float64 { return 1 }
 }

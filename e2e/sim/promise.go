@@ -11,6 +11,9 @@ import (
 //
 //   - what people forbid is not done, and bounds are not passed;
 //   - nothing grows without evidence, and growing lowers nothing;
+//   - nothing shrinks soon after it grew, on data that is missing, without half a day of reason, or further than a step; memory of a quorum only in a
+//     maintenance window;
+//   - what comes again by the day or the week is no reason to grow within a day after a step down: there is no saw-tooth;
 //   - what a node refuses is taken back, and not tried again at once;
 //   - pods are restarted by choice once for a size, and never a member of a quorum of which another one is missing;
 //   - once the load has settled, so have the sizes, but for one last growth of a resource that is used so much that noise alone brings it above a threshold for
@@ -26,6 +29,9 @@ type history struct {
 	hour     time.Time  // in which records are counted
 	records  int
 	late     int // changes of size since the load has settled
+	grown    time.Time
+	lowered  map[model.Resource]time.Time
+	needed   map[model.Resource]time.Time // when more than the share of the size was recommended that may shrink
 }
 
 func (h *history) kill(k model.Kill) {
@@ -56,6 +62,12 @@ func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
 	case model.Up:
 		f.report.Ups++
 		fault = join(fault, f.judgeGrowth(c, o, p))
+		fault = join(fault, f.judgeTeeth(c, p))
+		c.truth.grown = f.now
+	case model.Down:
+		f.report.Downs++
+		fault = join(fault, f.judgeShrinking(c, p))
+		c.truth.lower(p, f.now)
 	case model.Revert:
 		f.report.Reverts++
 		c.truth.reverted, c.truth.refused, c.truth.kept = f.now, p.From, p.To
@@ -86,7 +98,7 @@ func (f *fleet) forbidden(c *component, p *model.Plan) string {
 		return "although the mode is " + string(c.policy.Up)
 	case c.policy.Paused != "" && f.now.Before(c.policy.PausedUntil):
 		return "during a pause"
-	case p.Decision == model.Restart || f.now.Before(f.quiet) || f.config.Refusals:
+	case p.Decision == model.Restart || p.Decision == model.Down || f.now.Before(f.quiet) || f.config.Refusals:
 		return ""
 	}
 	if c.truth.late++; c.truth.late > len([...]model.Resource{model.CPU, model.Memory}) {
@@ -131,9 +143,30 @@ func (f *fleet) evident(c *component, o *model.Observed, r model.Resource) bool 
 			}
 		}
 	}
+	if o.Profile.Of(r).Target > o.Size.Steered(r) || o.Lowered.To == o.Size && f.regrettable(c, o) {
+		return true
+	}
 	for i := range o.Pods {
 		if pressed(o.Pods[i].Usage, o.Size.Steered(r), r, &c.policy) {
 			return true
+		}
+	}
+	return false
+}
+
+// regrettable: there is a sign that the last step down was wrong, of whatever resource.
+func (f *fleet) regrettable(c *component, o *model.Observed) bool {
+	for _, k := range c.truth.kills {
+		if !k.At.Before(o.Lowered.At) {
+			return true
+		}
+	}
+	for i := range o.Pods {
+		pod := &o.Pods[i]
+		for _, r := range []model.Resource{model.CPU, model.Memory} {
+			if !pod.Ready || pressed(pod.Usage, o.Size.Steered(r), r, &c.policy) {
+				return true
+			}
 		}
 	}
 	return false

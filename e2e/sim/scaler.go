@@ -24,13 +24,14 @@ func scaler(f *fleet, t *tenant) {
 		if held := p.Held; held != nil {
 			f.report.Holds[held.Guard]++
 		}
-		if dead := p.Record && f.carryOut(c, o, &p); dead {
+		if dead := p.Record() && f.carryOut(c, o, &p); dead {
 			f.report.Deaths++
 			c.look(f)
 			continue
 		}
-		c.told.Kills = o.Kills
-		if !p.Record { // what carryOut has told is newer
+		c.told.Kills, c.told.Idle = o.Kills, p.Idle
+		c.effect(f)
+		if !p.Record() { // what carryOut has told is newer
 			c.told.Grown, c.told.Shrunk = o.Grown, o.Shrunk
 		}
 	}
@@ -60,11 +61,19 @@ func (f *fleet) carryOut(c *component, o *model.Observed, p *model.Plan) (dead b
 	switch p.Decision {
 	case model.Up:
 		c.told.Grown = f.now
-	case model.Revert:
+	case model.Down, model.Revert:
 		c.told.Shrunk = f.now
 	default:
 	}
 	return false
+}
+
+// effect notes when all containers were seen with the last step down.
+func (c *component) effect(f *fleet) {
+	down := &c.told.Lowered
+	if down.Had.IsZero() && down.To == c.size && !slices.ContainsFunc(c.view, func(s seen) bool { return s.Actual != c.size || !s.Running }) {
+		down.Had = f.now
+	}
 }
 
 func (f *fleet) dies() bool { return f.chance(30) }
@@ -104,7 +113,7 @@ func (c *component) look(f *fleet) {
 	c.view = c.view[:0]
 	for _, p := range c.pods {
 		pod := model.Pod{
-			Name: p.name, Size: p.size, Actual: p.actual, Running: p.running, Ready: p.ready(f.now), Placed: p.node != nil,
+			Name: p.name, Size: p.size, Actual: p.actual, Running: p.running, Ready: p.ready(f.now), Turned: p.turned(), Placed: p.node != nil,
 			Pending: p.pending, Says: "the node says so", GoMemLimit: p.goMemLimit, Usage: p.usage,
 		}
 		if p.node != nil {
@@ -120,7 +129,8 @@ func (c *component) look(f *fleet) {
 func (f *fleet) observe(c *component) *model.Observed {
 	o := new(model.Observed)
 	*o = c.told
-	o.Now, o.Component, o.Quorum, o.Size, o.Kills = f.now, c.name, c.quorum, c.size, c.kills()
+	o.Now, o.Component, o.Quorum, o.Size, o.Kills, o.Replicas = f.now, c.name, c.quorum, c.size, c.kills(), c.replicas
+	o.Windows.Open = open(f.now)
 	o.DateChanges()
 	o.Restarted, o.Restarting = c.restartedAt, f.now.Sub(c.restartedAt) < rolling && slices.ContainsFunc(c.pods, func(p *pod) bool { return p.created.Before(c.restartedAt) })
 	o.Moves, o.Pods = f.moves[max(0, len(f.moves)-100):], make([]model.Pod, len(c.view))

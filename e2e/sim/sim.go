@@ -21,6 +21,8 @@ type Worlds struct {
 	Restarts bool // programs read their memory limit only at their start, and restarts pay for it
 	Refusals bool // some nodes refuse sizes that look as if they had room
 	Crowded  bool // nodes have little room
+	Shrinks  bool // there are profiles, and what is too large is made smaller
+	Seasons  bool // loads come again by the day or the week, and nothing else happens to them
 }
 
 // Report is what happened.
@@ -28,7 +30,8 @@ type Report struct {
 	Components, Pods int
 	Decisions        int
 	Records          int
-	Ups, Reverts     int
+	Ups, Downs       int
+	Reverts          int
 	Restarts         int // decided
 	Replaced         int // pods, by us and by choice
 	Needless         int // of them, because another pod of the component needed it
@@ -63,6 +66,7 @@ type fleet struct {
 	tenants []*tenant
 	moves   []time.Time // restarts, as the records tell
 	outage  time.Time   // of the metrics API: until when
+	silence time.Time   // of the recommender
 	serial  int         // of containers
 	report  *Report
 }
@@ -84,6 +88,9 @@ func Run(config Config) *Report {
 func (f *fleet) step() {
 	f.weather()
 	turns := []func(*fleet, *tenant){kubelet, metrics, operator, scaler}
+	if f.config.Shrinks {
+		turns = append(turns, recommender)
+	}
 	for _, t := range f.tenants {
 		f.random.Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
 		for _, turn := range turns {
@@ -92,13 +99,16 @@ func (f *fleet) step() {
 	}
 }
 
-// weather is what strikes the whole fleet: the metrics API fails now and then, and the scaler is restarted once a day.
+// weather is what strikes the whole fleet: the metrics API and the recommender fail now and then, and the scaler is restarted once a day.
 func (f *fleet) weather() {
 	if f.chance(2 * f.stepsPerDay() / 3) {
 		f.outage = f.now.Add(time.Duration(1+f.random.IntN(30)) * time.Minute)
 	}
 	if f.chance(f.stepsPerDay()) {
 		f.forget()
+	}
+	if f.config.Shrinks && f.chance(f.stepsPerDay()) {
+		f.silence = f.now.Add(time.Duration(1+f.random.IntN(60)) * time.Minute)
 	}
 }
 

@@ -39,6 +39,9 @@ func check(t *testing.T, worlds Worlds) {
 	t.Parallel()
 	config, seeds := settings(t)
 	config.Worlds = worlds
+	if worlds.Seasons { // a week and some days, in as many steps
+		config.Days, config.Step = 9, time.Minute
+	}
 	for range seeds {
 		report := Run(config)
 		for _, broken := range report.Broken {
@@ -71,8 +74,16 @@ func TestStormsAreSurvivedOnCrowdedNodes(t *testing.T) {
 	check(t, Worlds{Crowded: true})
 }
 
+func TestWhatIsTooLargeShrinksUnderAnyLoad(t *testing.T) {
+	check(t, Worlds{Shrinks: true})
+}
+
+func TestSeasonsMakeNoSawTooth(t *testing.T) {
+	check(t, Worlds{Shrinks: true, Seasons: true})
+}
+
 func TestSameSeedIsTheSameFleet(t *testing.T) {
-	config := Config{Seed: 7, Tenants: 2, Days: 1, Step: time.Minute, Worlds: Worlds{Crowded: true, Refusals: true, Restarts: true}}
+	config := Config{Seed: 7, Tenants: 2, Days: 1, Step: time.Minute, Worlds: Worlds{Crowded: true, Refusals: true, Restarts: true, Shrinks: true}}
 	if a, b := Run(config), Run(config); !reflect.DeepEqual(a, b) {
 		t.Errorf("one run gave\n%+v, the other\n%+v", a, b)
 	}

@@ -53,7 +53,7 @@ func (a Workload) Settle(ctx context.Context, workload client.Object, container 
 		problem = errors.Join(problem, client.IgnoreNotFound(err))
 		members = append(members, member(pod, step == podresize.Recreate))
 	}
-	for range replicas(workload) - len(members) {
+	for range Replicas(workload) - len(members) {
 		members = append(members, rollout.Member{Ending: true}) // until its pod is there
 	}
 	restart := rollout.Next(members).Restart
@@ -82,8 +82,8 @@ func completed(size corev1.ResourceRequirements, pod *corev1.Pod, container stri
 	return size
 }
 
-// replicas is how many pods a workload has when nothing is missing.
-func replicas(workload client.Object) int {
+// Replicas is how many pods a workload has when nothing is missing.
+func Replicas(workload client.Object) int {
 	var n *int32
 	switch w := workload.(type) {
 	case *appsv1.StatefulSet:

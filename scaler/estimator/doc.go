@@ -12,11 +12,13 @@ type Estimator struct {
 	Propose func(*model.Observed, *model.Policy) model.Proposal
 }
 
-// All estimators, in the order in which they are shown. Estimators by OOM and by utilisation only raise; lowering is left to profiles.
+// All estimators, in the order in which they are shown. Estimators by OOM and by utilisation only raise; profiles alone lower.
 var All = []Estimator{
 	{"oom", OOM},
 	{"cpu-utilization", CPU},
 	{"memory-utilization", Memory},
+	{"cpu-profile", CPUProfile},
+	{"memory-profile", MemoryProfile},
 }
 
 func abstain(r model.Resource, why string) model.Proposal {

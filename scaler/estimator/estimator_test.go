@@ -41,6 +41,7 @@ func observed(limit int64, usage ...[]model.Sample) *model.Observed {
 
 func policy() *model.Policy {
 	return &model.Policy{
+		Profile: true, Below: 40, DownWindow: 12 * time.Hour, DownStep: 25, Watch: time.Hour,
 		OOM: true, Estimate: true, Factors: []int64{150, 300, 400}, RepeatWithin: 30 * time.Minute, MaxStep: 200,
 		CPU: model.Utilization{Enabled: true, Above: 80, For: time.Minute}, CPUTarget: 60,
 		Memory: model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute}, MemoryTarget: 70,
@@ -56,14 +57,19 @@ func TestContractOfEstimators(t *testing.T) {
 			"one reading":      observed(512*mi, samples(500*mi)),
 			"idle":             observed(512*mi, series(60, func(int64) int64 { return 100 * mi })),
 			"busy":             observed(512*mi, series(60, func(int64) int64 { return 500 * mi })),
+			"profile of more":  profiled(observed(512*mi, series(60, func(int64) int64 { return 100 * mi })), 700),
+			"profile of less":  profiled(observed(512*mi, series(60, func(int64) int64 { return 100 * mi })), 100),
 			"usage is unknown": {Now: now, Metrics: "no answer", Size: model.Size{Requests: model.Amounts{CPU: 1, Memory: 1}}},
 		} {
 			p := e.Propose(o, policy())
 			if p.Says == "" || p.Resource != model.CPU && p.Resource != model.Memory {
 				t.Errorf("%s, %s: does not say what about or why: %+v", e.Name, name, p)
 			}
-			if evidence := !p.Signal.IsZero() && p.Pod != "" && p.Source != ""; evidence != (p.Value > o.Size.Steered(p.Resource)) {
+			if evidence := !p.Signal.IsZero() && (p.Pod != "" || p.Source == "profile") && p.Source != ""; evidence != (p.Value > o.Size.Steered(p.Resource)) {
 				t.Errorf("%s, %s: proposes without evidence, or has some and abstains: %+v", e.Name, name, p)
+			}
+			if less := p.Value > 0 && p.Value < o.Size.Steered(p.Resource); p.Less != less {
+				t.Errorf("%s, %s: says that it is less: %t, proposes %d of %d", e.Name, name, p.Less, p.Value, o.Size.Steered(p.Resource))
 			}
 			if abstained := (model.Proposal{Estimator: p.Estimator, Resource: p.Resource, Says: p.Says}); p.Value == 0 && p != abstained {
 				t.Errorf("%s, %s: abstains, and has more to say: %+v", e.Name, name, p)

@@ -31,7 +31,7 @@ func OOM(o *model.Observed, p *model.Policy) model.Proposal {
 	if o.Now.Sub(last.At) > p.RepeatWithin {
 		return abstain(model.Memory, "the last OOM kill is too long ago")
 	}
-	base := max(last.Limit, peak(o.Pods))
+	base := max(last.Limit, peak(o.Pods, model.Memory))
 	level := escalations(o.Kills[:at+1], p.RepeatWithin)
 	factor := p.Factors[min(level, len(p.Factors))-1]
 	return model.Proposal{
@@ -67,11 +67,11 @@ func escalations(kills []model.Kill, within time.Duration) int {
 	return level
 }
 
-// peak is the most memory that any of the pods was seen to use.
-func peak(pods []model.Pod) (most int64) {
+// peak is the most that any of the pods was seen to use.
+func peak(pods []model.Pod, r model.Resource) (most int64) {
 	for i := range pods {
 		for j := range pods[i].Usage {
-			most = max(most, pods[i].Usage[j].Memory)
+			most = max(most, amount(pods[i].Usage[j], r))
 		}
 	}
 	return most

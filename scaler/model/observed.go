@@ -9,14 +9,20 @@ type Observed struct {
 	Target     string // identifies what the component belongs to
 	Quorum     bool   // its pods are members of a quorum
 	Replaced   bool   // writing its size replaces its pods
+	Replicas   int    // how many pods it should have; 0 if that is not known
 	Size       Size   // that was decided for its containers
 	Pods       []Pod
+	Profile    Profile
+	Idle       Spells // as they were at the last look
 	Kills      []Kill // the last ones, oldest first
 	Metrics    string // why usage is not known; empty if it is
 	Grown      time.Time
 	Shrunk     time.Time
-	Last       Decided   // the newest record about this component
+	Last       Decided   // the newest record about this component, but for those of steps down
+	LastDown   Decided   // the newest of those, dry runs as well
 	Carried    Decided   // the newest that changed its size
+	Lowered    Decided   // the newest that made it smaller
+	Regretted  time.Time // when such a step was taken back last
 	Reverted   Decided   // the newest that took a size back
 	Restarted  time.Time // when it was asked last that its pods be replaced
 	Restarting bool      // and that is not over yet
@@ -25,6 +31,7 @@ type Observed struct {
 	Stuck      string    // why the target as a whole cannot be changed; empty if it can
 	Nodes      []Node
 	Moves      []time.Time // disruptive moves of the whole fleet, oldest first
+	Windows    Maintenance
 }
 
 // Decided is what the newest record about a component says.
@@ -35,22 +42,42 @@ type Decided struct {
 	From     Size
 	Guard    string // that held it
 	At       time.Time
-	Stored   bool // it is known to have been carried out
+	Stored   bool      // it is known to have been carried out
+	Had      time.Time // when all containers were seen with it; zero if they were not
 }
 
 // Remember takes a decision that is newer than those before.
 func (o *Observed) Remember(d Decided) {
-	o.Last = d
+	if d.Decision == Down {
+		o.LastDown = d
+	} else {
+		o.Last = d
+	}
 	if d.DryRun {
 		return
+	}
+	if d.Undoes(&o.Lowered) {
+		o.Regretted = d.At
 	}
 	switch d.Decision {
 	case Revert:
 		o.Reverted, o.Carried = d, d
-	case Up, Down:
+	case Down:
+		o.Lowered, o.Carried = d, d
+	case Up:
 		o.Carried = d
 	case Restart, Stay, Hold:
 	}
+}
+
+// Undoes tells whether a decision took a step down back, all of it or more.
+func (d *Decided) Undoes(down *Decided) bool {
+	for _, r := range [...]Resource{CPU, Memory} {
+		if d.To.Steered(r) < down.From.Steered(r) {
+			return false
+		}
+	}
+	return (d.Decision == Up || d.Decision == Revert) && down.Decision == Down && d.From == down.To
 }
 
 // DateChanges takes the time of the last change from its record: a scaler may end before it has told it otherwise.
@@ -81,9 +108,10 @@ type Pod struct {
 	Actual      Size // that the kubelet says it has
 	Running     bool
 	Ready       bool
+	Turned      time.Time // when it became ready, or stopped to be; zero if it is not told
 	Terminating bool
 	Placed      bool   // a node was found for it
-	Pending     string // why it has to wait for its size: Deferred, Infeasible or Unschedulable; empty if it does not
+	Pending     string // why it has to wait for its size: Deferred, Infeasible, InProgress or Unschedulable; empty if it does not
 	Says        string // the kubelet's or the scheduler's words about that
 	GoMemLimit  int64  // bytes that its Go runtime was told at its start; 0 if it was told nothing
 	Usage       []Sample

@@ -12,13 +12,20 @@ type Plan struct {
 	Reason    string
 	Source    string    // that has seen what the decision rests on; empty if no source calls for it
 	Signal    time.Time // when that happened
-	Smaller   string    // why it does not shrink
+	Smaller   string    // why it is not smaller, or by how much it could be
 	Debt      string    // what a restart would bring; empty if nothing
+	Idle      Spells    // what to know at the next look
 	Proposals []Proposal
 	Verdicts  []Verdict // of the guards, for each resource up to the one that held
-	Record    bool      // it is news: worth a record
+	News      bool      // nobody was told of it within the hour
 	Recheck   time.Duration
 }
+
+// Acts: something is to be done.
+func (p *Plan) Acts() bool { return !p.DryRun && p.Decision != Stay && p.Decision != Hold }
+
+// Record: it is worth a record, because it is carried out or news.
+func (p *Plan) Record() bool { return p.News || p.Acts() }
 
 // Decided is the plan as a record remembers it.
 func (p *Plan) Decided(at time.Time) Decided {
@@ -48,7 +55,9 @@ type Proposal struct {
 	Resource  Resource
 	Value     int64 // steered amount
 	Proven    int64 // amount that was seen to be needed
-	Urgent    bool  // a kill: knows no tolerance and no cool-down
+	Urgent    bool  // a kill or a regret: knows no tolerance and no cool-down
+	Back      bool  // it had as much a while ago, so it is no step
+	Less      bool  // it may be made smaller to this
 	Says      string
 	Source    string    // that has seen what it rests on
 	Signal    time.Time // when that happened; zero if it abstains

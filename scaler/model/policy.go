@@ -25,6 +25,12 @@ type Policy struct {
 	Factors      []int64 // in percent, for the first kill, the second, and so on
 	RepeatWithin time.Duration
 
+	Profile    bool  // whether its recommendation counts
+	Below      int64 // percent of the size: what needs less is too large
+	DownWindow time.Duration
+	DownStep   int64 // percent of the size that one step takes
+	Watch      time.Duration
+
 	Estimate         bool  // by utilisation
 	CPUTarget        int64 // percent of the request
 	MemoryTarget     int64 // percent of the limit

@@ -38,7 +38,8 @@ func (s Size) Steered(r Resource) int64 {
 }
 
 // With is the size with another steered amount of a resource, and at least the proven amount as its request: a request is what was seen to be
-// needed. Where request and limit were the same they stay the same, so that the pod keeps its QoS class.
+// needed. A lower limit takes the request with it, in proportion, but not below what is proven. Where request and limit were the same they stay the
+// same, so that the pod keeps its QoS class.
 func (s Size) With(r Resource, steered, proven int64) Size {
 	if r == CPU {
 		s.Requests.CPU, s.Limits.CPU = steered, together(s.Requests.CPU, s.Limits.CPU, steered)
@@ -48,7 +49,12 @@ func (s Size) With(r Resource, steered, proven int64) Size {
 	case 0, s.Requests.Memory:
 		s.Requests.Memory, s.Limits.Memory = steered, together(s.Requests.Memory, s.Limits.Memory, steered)
 	default: // the request stays below the limit, or a pod might change its QoS class
-		s.Requests.Memory, s.Limits.Memory = min(max(s.Requests.Memory, proven), steered-apart), steered
+		request := max(s.Requests.Memory, proven)
+		if steered < s.Limits.Memory {
+			share := float64(s.Requests.Memory) * float64(steered) / float64(s.Limits.Memory)
+			request = min(s.Requests.Memory, max((int64(share)+apart-1)/apart*apart, proven))
+		}
+		s.Requests.Memory, s.Limits.Memory = min(request, steered-apart), steered
 	}
 	return s
 }

@@ -44,6 +44,18 @@ func TestWithChangesOneResourceAndKeepsTheRest(t *testing.T) {
 		},
 		"a lower memory limit takes the request with it": {
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 32 * mi, 0,
+			Size{Requests: Amounts{100, 16 * mi}, Limits: Amounts{0, 32 * mi}},
+		},
+		"a lower memory limit leaves the request what is proven": {
+			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 96 * mi, 60 * mi,
+			Size{Requests: Amounts{100, 60 * mi}, Limits: Amounts{0, 96 * mi}},
+		},
+		"a lower memory limit never raises the request": {
+			Size{Requests: Amounts{100, 16 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 96 * mi, 60 * mi,
+			Size{Requests: Amounts{100, 16 * mi}, Limits: Amounts{0, 96 * mi}},
+		},
+		"a lower memory limit stays above the request": {
+			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 32 * mi, 60 * mi,
 			Size{Requests: Amounts{100, 31 * mi}, Limits: Amounts{0, 32 * mi}},
 		},
 		"memory without a limit": {

@@ -13,19 +13,30 @@ import (
 // Decide says what to do about a component's size. The result of carrying it out, observed, is left as it is: deciding again stays.
 //
 // Each resource is decided by itself, so that what holds one keeps nobody from helping with the other. What is held is told, also when something
-// else is done.
+// else is done. What is missing comes first, then what is due, and last what is too much: nothing shrinks while anything else is done.
 func Decide(o *model.Observed, p *model.Policy) model.Plan {
-	c := conclusion{plan: model.Plan{From: o.Size, To: o.Size, Wants: o.Size, Smaller: smaller(p), Debt: Debt(o), Proposals: propose(o, p)}, o: o, p: p}
-	if c.take(revert(o)); c.plan.Decision == model.Stay {
-		for _, r := range [...]model.Resource{model.Memory, model.CPU} {
-			c.take(grow(o, p, r, c.plan.Proposals))
+	c := conclusion{plan: model.Plan{From: o.Size, To: o.Size, Wants: o.Size, Debt: Debt(o), Idle: idle(o, p), Proposals: propose(o, p)}, o: o, p: p}
+	all := c.plan.Proposals
+	for _, drafts := range [...][]*draft{
+		{revert(o)},
+		{grow(o, p, model.Memory, all), grow(o, p, model.CPU, all)},
+		{restart(c.plan.Debt)},
+		{shrink(o, p, model.Memory, all), shrink(o, p, model.CPU, all)},
+	} {
+		for _, d := range drafts {
+			c.take(d)
 		}
-	}
-	if c.plan.Decision == model.Stay {
-		c.take(restart(c.plan.Debt))
+		if c.plan.Decision != model.Stay {
+			break
+		}
 	}
 	c.end()
 	return c.plan
+}
+
+// idle is for how long each resource has been too large.
+func idle(o *model.Observed, p *model.Policy) model.Spells {
+	return model.Spells{CPU: estimator.NextIdle(o, p, model.CPU), Memory: estimator.NextIdle(o, p, model.Memory)}
 }
 
 // conclusion gathers what drafts come to.
@@ -33,7 +44,8 @@ type conclusion struct {
 	plan       model.Plan
 	o          *model.Observed
 	p          *model.Policy
-	done, held *draft // the first of each, or the one that is urgent
+	done, held *draft                    // the first of each, or the one that is urgent
+	less       map[model.Resource]string // what became of each step down
 }
 
 // take asks the guards about a draft, if there is one.
@@ -45,7 +57,14 @@ func (c *conclusion) take(d *draft) {
 	wants := d.size(c.plan.Wants)
 	said := d.pass()
 	c.plan.Verdicts = append(c.plan.Verdicts, said...)
-	if last := &said[len(said)-1]; last.Held {
+	last := &said[len(said)-1]
+	if d.decision == model.Down {
+		c.lessens(d, last)
+		if step := d.size(c.plan.Wants); step != c.plan.Wants {
+			wants = step // nobody wants more of it at once
+		}
+	}
+	if last.Held {
 		if c.plan.Held == nil {
 			c.plan.Held, c.held = last, d
 		}
@@ -75,9 +94,11 @@ func (c *conclusion) end() {
 		p.Decision, p.Reason = model.Hold, p.Held.Says
 	default:
 		p.Reason = "nothing calls for another size"
+		p.Smaller = c.smaller()
 		return
 	}
-	p.Record = news(c.o, p)
+	p.Smaller = c.smaller()
+	p.News = !(p.Decision == model.Hold && c.held.decision == model.Down) && news(c.o, p) // nobody waits for less
 }
 
 // draft is a decision about one resource, or about all pods, on its way through the guards, which may trim it.
@@ -113,12 +134,16 @@ func (d *draft) size(on model.Size) model.Size {
 	return next
 }
 
-// mode is what is done with the drafted decision. Restarts and reverts belong to growing.
+// mode is what is done with the drafted decision. Restarts, regrets and reverts belong to growing; and what may not grow again does not shrink, so of
+// the two modes the stricter one counts.
 func (d *draft) mode() model.Mode {
-	if d.decision == model.Down {
+	switch {
+	case d.decision != model.Down || d.p.Up == model.Off || d.p.Down == model.Auto:
+		return d.p.Up
+	case d.p.Down == model.Off || d.p.Up == model.Auto:
 		return d.p.Down
 	}
-	return d.p.Up
+	return model.DryRun
 }
 
 func propose(o *model.Observed, p *model.Policy) []model.Proposal {
@@ -128,16 +153,20 @@ func propose(o *model.Observed, p *model.Policy) []model.Proposal {
 		proposal.Estimator = e.Name
 		all = append(all, proposal)
 	}
-	return all
+	return append(all, estimator.Regret(o, p)...)
 }
 
 // grow drafts the largest proposal for a resource. One that rests on a kill makes it urgent, also where another one wants more.
 func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []model.Proposal) *draft {
 	d := &draft{decision: model.Up, resource: r}
+	regret := ""
 	for i := range proposals {
 		one := &proposals[i]
 		if one.Resource != r || one.Value <= o.Size.Steered(r) {
 			continue
+		}
+		if one.Back {
+			regret = one.Says
 		}
 		if one.Value > d.value {
 			d.value, d.reason = one.Value, one.Says
@@ -145,21 +174,46 @@ func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []mode
 		if d.source == "" || one.Urgent {
 			d.source, d.signal = one.Source, one.Signal
 		}
-		d.proven, d.urgent, d.step = max(d.proven, one.Proven), d.urgent || one.Urgent, max(d.step, stepOf(p, one))
+		d.proven, d.urgent, d.step = max(d.proven, one.Proven), d.urgent || one.Urgent, max(d.step, stepOf(o, p, one))
 	}
 	if d.value == 0 {
 		return nil
+	}
+	if regret != "" && regret != d.reason {
+		d.reason = joined(regret, d.reason)
 	}
 	d.value, d.proven = round(r, d.value), round(r, d.proven)
 	return d
 }
 
 // stepOf is the largest step that the estimator's policy allows, in percent.
-func stepOf(p *model.Policy, one *model.Proposal) int64 {
-	if one.Urgent {
+func stepOf(o *model.Observed, p *model.Policy, one *model.Proposal) int64 {
+	switch have := o.Size.Steered(one.Resource); {
+	case one.Back:
+		return one.Value/max(have, 1)*100 + 200 // whatever it is: that much it had a while ago
+	case one.Urgent:
 		return slices.Max(p.Factors)
 	}
 	return p.MaxStep
+}
+
+// shrink drafts what is proposed below the present amount, if nobody proposes more.
+func shrink(o *model.Observed, p *model.Policy, r model.Resource, proposals []model.Proposal) *draft {
+	d := &draft{decision: model.Down, resource: r, step: p.DownStep}
+	for i := range proposals {
+		switch one := &proposals[i]; {
+		case one.Resource != r:
+		case one.Value > o.Size.Steered(r):
+			return nil
+		case one.Less && one.Value > d.value:
+			d.value, d.proven, d.reason, d.source = one.Value, one.Proven, one.Says, one.Source
+		}
+	}
+	if d.value == 0 {
+		return nil
+	}
+	d.value, d.proven = round(r, d.value), round(r, d.proven)
+	return d
 }
 
 // Sizes are rounded up to what people read and schedulers like.
@@ -199,17 +253,13 @@ func Debt(o *model.Observed) string {
 	return ""
 }
 
-// smaller says what keeps the component from shrinking.
-func smaller(p *model.Policy) string {
-	if p.Down == model.Off {
-		return "mode.down is Off"
-	}
-	return "no estimator proposes less: that takes a profile of the workload, which the workload-recommender will make"
-}
-
+// joined is both, and each once.
 func joined(a, b string) string {
-	if a == "" {
+	switch {
+	case strings.HasPrefix(b, a):
 		return b
+	case strings.HasPrefix(a, b):
+		return a
 	}
 	return a + "; " + b
 }

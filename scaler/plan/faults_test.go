@@ -192,8 +192,8 @@ func TestHoldIsNotToldAnewForOneGrain(t *testing.T) {
 	carryOut(o, &plan)
 	o.Pods[0].Usage = nil
 	uses(&o.Pods[0], 43, 200<<20, 200<<20) // to 80m
-	if again := Decide(o, p); plan.Decision != model.Hold || again.Decision != model.Hold || again.Record {
-		t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&again), again.Record)
+	if again := Decide(o, p); plan.Decision != model.Hold || again.Decision != model.Hold || again.Record() {
+		t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&again), again.Record())
 	}
 }
 
@@ -201,8 +201,8 @@ func TestHoldAtTheBoundIsToldWithWhatWasWanted(t *testing.T) {
 	o, p := member()
 	p.Max.Memory = 512 << 20
 	killed(o, 0, 512<<20)
-	if plan := Decide(o, p); plan.Decision != model.Hold || !plan.Record || plan.Wants.Limits.Memory != 768<<20 {
-		t.Errorf("%s to %s, news %t: %s", plan.Decision, words(plan.Wants), plan.Record, plan.Reason)
+	if plan := Decide(o, p); plan.Decision != model.Hold || !plan.Record() || plan.Wants.Limits.Memory != 768<<20 {
+		t.Errorf("%s to %s, news %t: %s", plan.Decision, words(plan.Wants), plan.Record(), plan.Reason)
 	}
 }
 
@@ -309,6 +309,15 @@ func TestContainerWithoutAmountsIsNotGivenAny(t *testing.T) {
 	uses(&o.Pods[1], 10, 900<<20, 900<<20)
 	if plan := Decide(o, p); plan.Decision != model.Stay {
 		t.Errorf("%s to %s", plan.Decision, words(plan.To))
+	}
+}
+
+func TestContainerWithoutAmountsIsNotGivenAnyByAProfile(t *testing.T) {
+	o, p := large()
+	o.Size = model.Size{}
+	settle(o)
+	if plan := Decide(o, p); plan.Decision != model.Stay || plan.Smaller == "" {
+		t.Errorf("%s to %s: %s", plan.Decision, words(plan.To), plan.Smaller)
 	}
 }
 

@@ -6,21 +6,33 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// guardBounds brings the size between the policy's bounds; max is the stronger one. It never turns a step up into a step down, and holds what it
-// leaves nothing of.
+// smallest is what nothing is made smaller than, whatever anybody recommends.
+var smallest = model.Amounts{CPU: cpuGrain, Memory: 16 << 20}
+
+// guardBounds brings the size between the policy's bounds; max is the stronger one, and only for growth: what is above it already shrinks by steps as
+// all does. It never turns a step into one of the other direction, and holds what it leaves nothing of.
 func guardBounds(d *draft) model.Verdict {
 	if d.decision != model.Up && d.decision != model.Down {
 		return passed
 	}
 	from, wanted, which := d.o.Size.Steered(d.resource), d.value, ""
-	if least := d.p.Min.Of(d.resource); d.value < least {
+	least, most := d.p.Min.Of(d.resource), d.p.Max.Of(d.resource)
+	if most > 0 {
+		least = min(least, most)
+	}
+	if d.decision == model.Down {
+		least = max(least, smallest.Of(d.resource))
+	}
+	if d.value < least {
 		d.value, which = least, "min"
 	}
-	if most := d.p.Max.Of(d.resource); most > 0 && d.value > most {
+	if d.decision == model.Up && most > 0 && d.value > most {
 		d.value, which = most, "max"
 	}
 	if d.decision == model.Up {
 		d.value = max(d.value, from)
+	} else {
+		d.value = min(d.value, from)
 	}
 	if d.value == wanted {
 		return passed

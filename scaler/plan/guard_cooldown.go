@@ -13,13 +13,17 @@ func guardCooldown(d *draft) model.Verdict {
 	case d.urgent:
 		return passed
 	case d.decision == model.Down:
-		wait, why = d.p.DownCooldown, "it grew not long ago"
+		wait, why = d.p.DownCooldown, "it grew, was killed or was taken back to a larger size not long ago"
 	case d.decision == model.Restart:
 		wait, why = d.p.QuietBeforeDebts, "a restart waits until the component is quiet"
 	}
 	since := d.o.Grown
-	if d.decision == model.Restart {
+	switch d.decision {
+	case model.Restart:
 		since = latest(since, d.o.Shrunk, lastKill(d.o), d.o.Restarted)
+	case model.Down:
+		since = latest(since, d.o.Reverted.At, lastKill(d.o))
+	case model.Up, model.Revert, model.Stay, model.Hold:
 	}
 	if end := since.Add(wait); !since.IsZero() && d.o.Now.Before(end) {
 		return model.Verdict{Held: true, Says: why, Until: end}

@@ -17,5 +17,8 @@ func guardHealth(d *draft) model.Verdict {
 			return hold(fmt.Sprintf("waiting for %s to be ready", pod.Name))
 		}
 	}
+	if n := len(d.o.Pods); n < d.o.Replicas {
+		return hold(fmt.Sprintf("it has %d of %d pods", n, d.o.Replicas))
+	}
 	return passed
 }

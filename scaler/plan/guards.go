@@ -20,6 +20,8 @@ var guards = []guard{
 	{"bounds", guardBounds},
 	{"health", guardHealth},
 	{"under-way", guardUnderWay},
+	{"watch", guardWatch},
+	{"maintenance", guardMaintenance},
 	{"fleet-budget", guardFleetBudget},
 	{"node-capacity", guardNodeCapacity},
 }

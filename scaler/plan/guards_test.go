@@ -12,7 +12,8 @@ import (
 // What people said, what is known, what would be worth it, what is allowed, what is possible. Whoever changes this changes which reason is shown.
 func TestGuardsAskInThisOrder(t *testing.T) {
 	want := []string{
-		"mode", "pause", "owner", "missing-data", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "fleet-budget", "node-capacity",
+		"mode", "pause", "owner", "missing-data", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "watch", "maintenance",
+		"fleet-budget", "node-capacity",
 	}
 	var got []string
 	for _, g := range guards {
@@ -95,6 +96,50 @@ func TestFirstHoldOfRestartWins(t *testing.T) {
 		{"under-way", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Size = o.Size }},
 		{"fleet-budget", func(o *model.Observed, _ *model.Policy) { o.Moves = o.Moves[:4] }},
 	}, model.Restart)
+}
+
+// large is an etcd of three members that needs a fifth of its memory, and has for longer than the window.
+func large() (*model.Observed, *model.Policy) {
+	w := newWorld()
+	w.build("etcd", 3, true, model.Size{Requests: model.Amounts{CPU: 50, Memory: 256 << 20}, Limits: model.Amounts{Memory: 512 << 20}})
+	o, p := &w.o, Defaults()
+	for i := range o.Pods {
+		uses(&o.Pods[i], 30, 80<<20, 80<<20)
+	}
+	o.Profile = model.Profile{
+		Name: "etcd", Algorithm: "peak-trend", LastSample: start,
+		CPU:    model.Recommendation{Target: 40, Upper: 48, Since: start.Add(-72 * time.Hour)},
+		Memory: model.Recommendation{Target: 100 << 20, Upper: 120 << 20, Since: start.Add(-72 * time.Hour)},
+	}
+	o.Idle.Memory = model.Idle{Since: start.Add(-13 * time.Hour), Seen: start.Add(-time.Minute), Highest: 102 << 20}
+	o.Windows.Open, p.Down = true, model.Auto
+	return o, &p
+}
+
+func TestFirstHoldOfShrinkingWins(t *testing.T) {
+	o, p := large()
+	o.Replaced, o.Stuck, o.Metrics, o.Grown, o.Replicas = true, "it is being removed", "no answer", start, 4
+	o.Pods[1].Ready, o.Pods[2].Pending, o.Pods[2].Says = false, "Deferred", "no room"
+	o.Lowered = model.Decided{Decision: model.Down, From: o.Size, To: o.Size, At: start, Had: start}
+	o.Windows, o.Moves = model.Maintenance{}, []time.Time{start, start, start, start, start}
+	p.Down, p.Up, p.Paused, p.Tolerance, p.DownStep, p.Min.Memory = model.Off, model.Off, "maintenance", 1000, 0, 512<<20
+	checkFirstHoldWins(t, o, p, []cure{
+		{"mode", func(_ *model.Observed, p *model.Policy) { p.Down = model.Auto }},
+		{"mode", func(_ *model.Observed, p *model.Policy) { p.Up = model.Auto }},
+		{"pause", func(_ *model.Observed, p *model.Policy) { p.Paused = "" }},
+		{"owner", func(o *model.Observed, _ *model.Policy) { o.Stuck = "" }},
+		{"missing-data", func(o *model.Observed, _ *model.Policy) { o.Metrics = "" }},
+		{"tolerance", func(_ *model.Observed, p *model.Policy) { p.Tolerance = 10 }},
+		{"cooldown", func(o *model.Observed, _ *model.Policy) { o.Grown = time.Time{} }},
+		{"step", func(_ *model.Observed, p *model.Policy) { p.DownStep = 25 }},
+		{"bounds", func(_ *model.Observed, p *model.Policy) { p.Min.Memory = 0 }},
+		{"health", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Ready = true }},
+		{"health", func(o *model.Observed, _ *model.Policy) { o.Replicas = 3 }},
+		{"under-way", func(o *model.Observed, _ *model.Policy) { o.Pods[2].Pending = "" }},
+		{"watch", func(o *model.Observed, p *model.Policy) { o.Lowered.Had = start.Add(-p.Watch) }},
+		{"maintenance", func(o *model.Observed, _ *model.Policy) { o.Windows.Open = true }},
+		{"fleet-budget", func(o *model.Observed, _ *model.Policy) { o.Moves = o.Moves[:4] }},
+	}, model.Down)
 }
 
 // A kill disturbs nobody who is not disturbed already, so what only asks for patience does not hold its growth.

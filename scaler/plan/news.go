@@ -12,16 +12,20 @@ const sameAgain = time.Hour
 // passes are guards that only ask for patience; a restart that is held is no news either, for it changes no size.
 var passes = map[string]bool{"tolerance": true, "cooldown": true, "under-way": true}
 
-// news: what is done is, and what is not done only when it has changed.
+// news: what is held or would be done is, when it has changed or was told an hour ago. Of a step down it makes no difference whether it is a dry run,
+// so that a dry run is in all but its name what would be done; and what is done is written down whether it is news or not.
 func news(o *model.Observed, plan *model.Plan) bool {
 	last, guard, to := o.Last, "", plan.To
-	if plan.Decision == model.Hold {
+	switch plan.Decision {
+	case model.Hold:
 		guard, to = plan.Held.Guard, plan.Wants
 		if passes[guard] || plan.Wants == plan.From {
 			return false
 		}
-	} else if !plan.DryRun {
-		return true
+	case model.Down:
+		last = o.LastDown
+		last.DryRun = plan.DryRun
+	case model.Up, model.Restart, model.Revert, model.Stay:
 	}
 	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, to)
 	return !same || o.Now.Sub(last.At) >= sameAgain

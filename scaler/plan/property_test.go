@@ -39,7 +39,57 @@ func randomCase(seed uint64) (*model.Observed, *model.Policy) {
 	if d.one(8) {
 		o.Metrics = "no answer"
 	}
+	d.profile(o, p)
+	if d.one(3) {
+		d.oversize(o, p)
+	}
 	return o, p
+}
+
+// profile is what a recommender may say, and what was known of it before.
+func (d dice) profile(o *model.Observed, p *model.Policy) {
+	p.Down = []model.Mode{model.Auto, model.Auto, model.DryRun, model.Off}[d.IntN(4)]
+	if d.one(4) {
+		p.Below, p.DownStep, p.DownWindow, p.Watch, p.DownCooldown = 1+d.Int64N(99), 1+d.Int64N(99), d.span(24*time.Hour), d.span(2*time.Hour), d.span(8*time.Hour)
+	}
+	if d.one(6) {
+		o.Profile.Unknown = "there is none"
+		return
+	}
+	o.Profile = model.Profile{Name: "x", Algorithm: "auto", LastSample: start.Add(-d.span(11 * time.Minute))}
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		target := int64(float64(o.Size.Steered(r)) * d.Float64() * 1.3)
+		*o.Profile.Of(r) = model.Recommendation{Target: target, Upper: target + target/5, Since: start.Add(-d.span(96 * time.Hour)), Gaps: d.Int64N(25)}
+		if d.one(2) {
+			*o.Idle.Of(r) = model.Idle{Since: start.Add(-d.span(30 * time.Hour)), Seen: start.Add(-d.span(15 * time.Minute)), Highest: target}
+		}
+	}
+}
+
+// oversize makes a component that may shrink, but for a blemish now and then.
+func (d dice) oversize(o *model.Observed, p *model.Policy) {
+	o.Kills, o.Grown, o.Metrics, o.Reverted = nil, time.Time{}, "", model.Decided{}
+	o.Windows.Open = d.one(2)
+	for i := range o.Pods {
+		pod := &o.Pods[i]
+		*pod = model.Pod{Name: pod.Name, Node: pod.Node, Size: o.Size, Actual: o.Size, Running: true, Ready: !d.one(12), Placed: true}
+		share := d.Float64() * 0.45
+		uses(pod, int64(share*float64(o.Size.Requests.CPU)), int64(share*float64(o.Size.Steered(model.Memory))), int64(share*float64(o.Size.Steered(model.Memory))))
+	}
+	o.Profile.LastSample = start
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		target := 1 + int64(float64(o.Size.Steered(r))*d.Float64()*0.45)
+		*o.Profile.Of(r) = model.Recommendation{Target: target, Upper: target, Since: start.Add(-20*time.Hour - d.span(72*time.Hour))}
+		*o.Idle.Of(r) = model.Idle{Since: start.Add(-11*time.Hour - d.span(20*time.Hour)), Seen: start.Add(-d.span(4 * time.Minute)), Highest: target}
+	}
+	if before := o.Size.With(model.Memory, o.Size.Steered(model.Memory)*4/3, 0); d.one(3) {
+		down := model.Decided{Decision: model.Down, From: before, To: o.Size, At: start.Add(-d.span(3 * time.Hour)), Stored: true}
+		down.Had = down.At.Add(time.Minute)
+		o.Remember(down)
+		if d.one(4) {
+			o.Kills = []model.Kill{{Pod: o.Pods[0].Name, Container: "k", At: start.Add(-d.span(time.Hour)), Limit: o.Size.Steered(model.Memory)}}
+		}
+	}
 }
 
 func (d dice) policy() *model.Policy {
@@ -155,6 +205,8 @@ func FuzzDecide(f *testing.F) {
 		checkSaysWhy(t, o, &plan)
 		checkBounds(t, p, &plan)
 		checkSizes(t, &plan)
+		checkLess(t, o, p, &plan)
+		checkDryRun(t, seed)
 		checkForbidden(t, o, p, &plan)
 		checkMoreKills(t, seed, &plan)
 		checkComesToRest(t, o, p)
@@ -232,15 +284,63 @@ func checkSizes(t *testing.T, plan *model.Plan) {
 		if limit > 0 && request > limit {
 			t.Errorf("a request of %s is above its limit in %s", r, words(to))
 		}
-		if request < from.Requests.Of(r) || limit < from.Limits.Of(r) || limit > 0 && from.Limits.Of(r) == 0 {
-			t.Errorf("growing lowers %s, or gives it a limit: %s to %s", r, words(from), words(to))
+		if plan.Decision == model.Up && (request < from.Requests.Of(r) || limit < from.Limits.Of(r)) || (limit > 0) != (from.Limits.Of(r) > 0) {
+			t.Errorf("growing lowers %s, or a limit comes or goes: %s to %s", r, words(from), words(to))
 		}
 	}
 	if guaranteed := from.Requests == from.Limits; guaranteed != (to.Requests == to.Limits) {
 		t.Errorf("a change of the QoS class: %s to %s", words(from), words(to))
 	}
-	if plan.Decision == model.Up && to == from {
-		t.Error("growing changes nothing")
+	if (plan.Decision == model.Up || plan.Decision == model.Down) && to == from {
+		t.Error("a change of size changes nothing")
+	}
+}
+
+// Shrinking raises nothing, goes no further than a step, the bounds and what is recommended and used, and rests on knowing all that.
+func checkLess(t *testing.T, o *model.Observed, p *model.Policy, plan *model.Plan) {
+	if plan.Decision != model.Down {
+		return
+	}
+	if p.Down == model.Off || p.Up == model.Off || o.Metrics != "" || o.Profile.Doubt(o.Now) != "" || o.Now.Sub(o.Grown) < p.DownCooldown {
+		t.Errorf("it shrinks, although the modes are %s and %s, usage is unknown because of %q, %s, and it grew at %s", p.Up, p.Down, o.Metrics, o.Profile.Doubt(o.Now), o.Grown)
+	}
+	for i := range o.Pods {
+		if pod := &o.Pods[i]; !pod.Ready || pod.Terminating || len(pod.Usage) == 0 || pod.Actual != o.Size {
+			t.Errorf("it shrinks, although this pod is not well, or nobody knows its use: %+v", *pod)
+		}
+	}
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		from, to := plan.From.Steered(r), plan.To.Steered(r)
+		if to == from {
+			continue
+		}
+		known, spell := o.Profile.Of(r), o.Idle.Of(r)
+		least := max(known.Target, min(p.Min.Of(r), from), from-from*p.DownStep/100)
+		if to > from || to < least || plan.To.Requests.Of(r) > plan.From.Requests.Of(r) || plan.To.Limits.Of(r) > plan.From.Limits.Of(r) {
+			t.Errorf("%s goes from %d to %d, and at least %d is right", r, from, to, least)
+		}
+		if p.DownWindow > 0 && o.Now.Sub(spell.Since) < p.DownWindow || o.Now.Sub(known.Since) < 24*time.Hour || known.Gaps > 20 {
+			t.Errorf("%s shrinks after %s of %s, known since %s with %d%% of gaps", r, o.Now.Sub(spell.Since), p.DownWindow, known.Since, known.Gaps)
+		}
+		if r == model.Memory && o.Quorum && !o.Windows.Open {
+			t.Error("memory of a quorum shrinks outside of a maintenance window")
+		}
+	}
+}
+
+// A dry run is, byte by byte, what would be done, but that it says so itself.
+func checkDryRun(t *testing.T, seed uint64) {
+	o, p := randomCase(seed)
+	p.Down = model.Auto
+	auto := Decide(o, p)
+	p.Down = model.DryRun
+	dry := Decide(o, p)
+	if p.Up == model.Auto && auto.Decision == model.Down && (auto.DryRun || !dry.DryRun) {
+		t.Errorf("dry run is %t where it is done, and %t where it is not", auto.DryRun, dry.DryRun)
+	}
+	auto.DryRun, dry.DryRun = false, false
+	if encode(t, auto) != encode(t, dry) {
+		t.Errorf("what would be done is\n%s, and a dry run\n%s", encode(t, auto), encode(t, dry))
 	}
 }
 
@@ -262,7 +362,7 @@ func checkMoreKills(t *testing.T, seed uint64, before *model.Plan) {
 	o.Kills = append(o.Kills, model.Kill{Pod: "x-0", Container: "more", At: o.Now, Limit: o.Size.Steered(model.Memory)})
 	after := Decide(o, p)
 	for i, was := range before.Proposals {
-		if now := after.Proposals[i]; now.Value < was.Value {
+		if now := after.Proposals[i]; now.Value < was.Value && !was.Less {
 			t.Errorf("with one more kill %s proposes %d, before it was %d", now.Estimator, now.Value, was.Value)
 		}
 	}
@@ -273,7 +373,7 @@ func checkComesToRest(t *testing.T, o *model.Observed, p *model.Policy) {
 	var told []string
 	for range 5 {
 		plan := Decide(o, p)
-		if !plan.Record {
+		if !plan.Record() {
 			break
 		}
 		told = append(told, fmt.Sprintf("%s: %s", verb(&plan), Explain(&plan)))

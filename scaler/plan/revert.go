@@ -1,13 +1,17 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// revert drafts the way back from a size that pods can never get where they are, or that no node has room for.
+// revert drafts the way back from a size that pods can never get where they are, that no node has room for, or that is too small for the kubelet.
 func revert(o *model.Observed) *draft {
+	if d := unable(o); d != nil {
+		return d
+	}
 	grown := o.Carried.Decision == model.Up && o.Carried.To == o.Size
 	unfinished := o.Carried.Decision == model.Revert && o.Carried.From == o.Size
 	if !grown && !unfinished {
@@ -40,7 +44,26 @@ func lighten(o *model.Observed, pod *model.Pod) *draft {
 	}
 }
 
-// blamed is how long after a growth a pod without a node is put down to it, and not to the nodes.
+// unable drafts the way back from a smaller size that a pod does not get: a kubelet takes no memory away that is in use, and may say so for ever.
+func unable(o *model.Observed) *draft {
+	down := &o.Lowered
+	if down.At.IsZero() || down.To != o.Size {
+		return nil
+	}
+	for i := range o.Pods {
+		pod := &o.Pods[i]
+		if pod.Pending == "" || !pod.Placed || pod.Actual == o.Size || pod.Pending != "Infeasible" && o.Now.Sub(down.At) < blamed {
+			continue
+		}
+		return &draft{
+			decision: model.Revert, back: down.From, urgent: true,
+			reason: fmt.Sprintf("%s does not get its smaller size: the resize is %s: %s", pod.Name, pod.Pending, pod.Says),
+		}
+	}
+	return nil
+}
+
+// blamed is how long after a growth a pod without a node is put down to it, and not to the nodes; and how long a kubelet may take to make one smaller.
 const blamed = 15 * time.Minute
 
 // lighter is a size with the requests of the one before where they were less; its limits stay, if the pod's QoS class allows that.

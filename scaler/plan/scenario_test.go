@@ -56,7 +56,8 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		w.o.Now = w.o.Now.Add(duration(t, d, d.CmdArgs[0].Key))
 		return ""
 	},
-	// use for=5m, then lines POD cpu=90m memory=400Mi..480Mi: time passes, with a reading every 15 s; "all" stands for every pod.
+	// use for=5m [looks], then lines POD cpu=90m memory=400Mi..480Mi: time passes, with a reading every 15 s; "all" stands for every pod. With looks, it
+	// is decided every minute, and nothing is done.
 	"use": use,
 	// kill POD [limit=237Mi]: an OOM kill now, at the limit that the container has.
 	"kill": func(t *testing.T, w *world, d *datadriven.TestData) string {
@@ -72,6 +73,16 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 	"pod": changePod,
 	// metrics [FAULT]: the metrics API fails, or answers again.
 	"metrics": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.fault = d.Input; return "" },
+	// profile [age=72h] [gaps=3] [silent=11m] [frozen] [cpu=TARGET/UPPER] [memory=TARGET/UPPER]: of the workload, by the algorithm peak-trend.
+	"profile": profile,
+	// windows [open] [next=2h]: of maintenance.
+	"windows": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		w.o.Windows = model.Maintenance{Open: d.HasArg("open")}
+		if next := value(d, "next"); next != "" {
+			w.o.Windows.Next = w.o.Now.Add(duration(t, d, next))
+		}
+		return ""
+	},
 	"foreign": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Foreign = d.Input; return "" },
 	"stuck":   func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Stuck = d.Input; return "" },
 	// nodes: lines NAME allocatable=CPU,MEMORY free=CPU,MEMORY [closed]
@@ -103,20 +114,46 @@ func merge(t *testing.T, w *world, d *datadriven.TestData) string {
 
 func use(t *testing.T, w *world, d *datadriven.TestData) string {
 	n := int(duration(t, d, value(d, "for")) / samplePeriod)
-	begin := w.o.Now
-	for line := range strings.Lines(d.Input) {
-		name, cpu, memory := usageLine(t, d, line)
-		for i := range w.o.Pods {
-			if pod := w.o.Pods[i].Name; name == "all" || name == pod {
-				for k := 1; k <= n; k++ {
-					w.usage[pod] = append(w.usage[pod], model.Sample{
-						At: begin.Add(time.Duration(k) * samplePeriod), CPU: between(cpu, k, n), Memory: between(memory, k, n),
-					})
-				}
-			}
+	for k := 1; k <= n; k++ {
+		w.o.Now = w.o.Now.Add(samplePeriod)
+		for line := range strings.Lines(d.Input) {
+			name, cpu, memory := usageLine(t, d, line)
+			w.reads(name, model.Sample{At: w.o.Now, CPU: between(cpu, k, n), Memory: between(memory, k, n)})
+		}
+		if d.HasArg("looks") && k%4 == 0 {
+			w.decide()
 		}
 	}
-	w.o.Now = begin.Add(time.Duration(n) * samplePeriod)
+	return ""
+}
+
+// reads gives one pod or all a reading.
+func (w *world) reads(name string, s model.Sample) {
+	for i := range w.o.Pods {
+		if pod := w.o.Pods[i].Name; name == "all" || name == pod {
+			w.usage[pod] = append(w.usage[pod], s)
+		}
+	}
+}
+
+func profile(t *testing.T, w *world, d *datadriven.TestData) string {
+	p := model.Profile{Name: w.o.Component, Algorithm: "peak-trend"}
+	age, gaps := "72h", int64(0)
+	d.MaybeScanArgs(t, "age", &age)
+	d.MaybeScanArgs(t, "gaps", &gaps)
+	if w.silent = 0; d.HasArg("silent") {
+		w.silent = duration(t, d, value(d, "silent"))
+	}
+	if d.HasArg("frozen") {
+		p.Frozen = "NotFound: its workload is away"
+	}
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		target, upper, _ := strings.Cut(value(d, string(r)), "/")
+		*p.Of(r) = model.Recommendation{
+			Target: amount(t, d, r, target), Upper: amount(t, d, r, upper), Since: w.o.Now.Add(-duration(t, d, age)), Gaps: gaps,
+		}
+	}
+	w.o.Profile = p
 	return ""
 }
 
@@ -152,7 +189,7 @@ func changePod(t *testing.T, w *world, d *datadriven.TestData) string {
 	for _, arg := range d.CmdArgs[1:] {
 		switch arg.Key {
 		case "not-ready":
-			pod.Ready = false
+			pod.Ready, pod.Turned = false, w.o.Now
 		case "terminating":
 			pod.Ready, pod.Terminating = false, true
 		case "well":
@@ -266,7 +303,7 @@ func describe(p *model.Plan) string {
 			fmt.Fprintf(&out, "held by %s until %s, recheck %s\n", v.Guard, v.Until.Format(time.TimeOnly), p.Recheck)
 		}
 	}
-	if p.Decision != model.Stay && !p.Record {
+	if p.Decision != model.Stay && !p.Record() {
 		out.WriteString("no news\n")
 	}
 	return out.String()
@@ -305,6 +342,7 @@ func effective(p model.Policy) string {
 	fmt.Fprintf(&out, "oom %t, cpu %+v, memory %+v\n", p.OOM, p.CPU, p.Memory)
 	fmt.Fprintf(&out, "factors %d%%, repeated within %s\n", p.Factors, p.RepeatWithin)
 	fmt.Fprintf(&out, "by use %t: cpu to %d%%, memory to %d%%, step %d%%\n", p.Estimate, p.CPUTarget, p.MemoryTarget, p.MaxStep)
+	fmt.Fprintf(&out, "by profile %t: below %d%% for %s, step %d%%, watched for %s\n", p.Profile, p.Below, p.DownWindow, p.DownStep, p.Watch)
 	fmt.Fprintf(&out, "min %+v, max %+v\n", p.Min, p.Max)
 	fmt.Fprintf(&out, "cool-down %s, %s; tolerance %d%%; checks %s, %s\n", p.UpCooldown, p.DownCooldown, p.Tolerance, p.EarlyCheck, p.LateCheck)
 	fmt.Fprintf(&out, "restarts after %s, %d in %s\n", p.QuietBeforeDebts, p.FleetMoves, p.FleetWithin)

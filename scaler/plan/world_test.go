@@ -26,6 +26,7 @@ type world struct {
 	usage   map[string][]model.Sample // by pod, of the container that runs now
 	refuses map[string]string         // pods whose node does not give them another size: Deferred or Infeasible
 	fault   string                    // of the metrics API
+	silent  time.Duration             // since when the profile has no sample
 	plan    model.Plan                // the last one
 }
 
@@ -37,6 +38,8 @@ func newWorld() *world {
 func (w *world) build(name string, pods int, quorum bool, size model.Size) {
 	w.usage, w.refuses = map[string][]model.Sample{}, map[string]string{}
 	w.o = model.Observed{Now: w.o.Now, Component: name, Quorum: quorum, Size: size, Nodes: w.o.Nodes}
+	w.o.Profile.Unknown = "there is no WorkloadProfile of it"
+	w.o.Windows.Says = "spec.maintenance has none"
 	for i := range pods {
 		w.o.Pods = append(w.o.Pods, model.Pod{
 			Name: fmt.Sprintf("%s-%d", name, i), Size: size, Actual: size, Running: true, Ready: true, Placed: true,
@@ -56,6 +59,7 @@ func (w *world) pod(name string) *model.Pod {
 func (w *world) look() *model.Observed {
 	o := w.o
 	o.Pods, o.Metrics = slices.Clone(w.o.Pods), w.fault
+	o.Profile.LastSample = o.Now.Add(-w.silent)
 	fresh := false
 	for i := range o.Pods {
 		usage := w.usage[o.Pods[i].Name]
@@ -73,6 +77,7 @@ func (w *world) look() *model.Observed {
 func (w *world) decide() *model.Plan {
 	policy := PolicyOf(&w.spec, w.o.Component)
 	w.plan = Decide(w.look(), &policy)
+	w.o.Idle = w.plan.Idle
 	return &w.plan
 }
 
@@ -98,11 +103,14 @@ func (w *world) kubelet() {
 		}
 		pod.Actual, pod.Pending, pod.Says = pod.Size, "", ""
 	}
+	if down := &w.o.Lowered; down.Had.IsZero() && !slices.ContainsFunc(w.o.Pods, func(p model.Pod) bool { return p.Actual != down.To }) {
+		down.Had = w.o.Now
+	}
 }
 
 // carryOut is the controller, and everybody after it: what is news is written down, and what is meant to be done is done.
 func carryOut(o *model.Observed, p *model.Plan) {
-	if p.Record {
+	if p.Record() {
 		o.Remember(p.Decided(o.Now))
 	}
 	if p.DryRun {

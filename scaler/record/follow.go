@@ -13,10 +13,11 @@ import (
 	"github.com/metapilot/metapilot/scaler/plan"
 )
 
-// The two checks of what came of a change.
+// The checks of what came of a change.
 const (
 	early = "early"
 	late  = "late"
+	watch = "watch" // of a step down, until it is taken back
 )
 
 // Follow is what is to be said of a record now, and when to look again; zero for never. Unchanged, it is what was said already.
@@ -30,9 +31,13 @@ func Follow(r *v1alpha1.ScalingRecord, o *model.Observed, p *model.Policy) (v1al
 			f.carriedOut()
 		}
 	case v1alpha1.PhaseApplied:
-		f.effect()
+		if !f.takenBack() {
+			f.effect()
+		}
 	case v1alpha1.PhaseEffective, v1alpha1.PhaseVerified, v1alpha1.PhaseDegraded:
-		f.outcome()
+		if !f.takenBack() {
+			f.outcome()
+		}
 	default: // nothing is awaited of the others
 	}
 	return f.status, f.again
@@ -100,6 +105,30 @@ func (f *follower) effect() {
 func milliseconds(from metav1.MicroTime, to *metav1.MicroTime) *int64 {
 	ms := to.Sub(from.Time).Milliseconds()
 	return &ms
+}
+
+// takenBack: while the step down was watched, another decision has undone it.
+func (f *follower) takenBack() bool {
+	back := &f.o.Carried
+	down := model.Decided{Decision: model.Decision(f.spec.Decision), From: plan.SizeOf(f.spec.From), To: plan.SizeOf(f.spec.To)}
+	had := f.status.EffectiveAt
+	if !back.Undoes(&down) || back.To != f.o.Size || back.At.Before(f.spec.DecidedAt.Time) || had != nil && back.At.After(had.Add(f.p.Watch)) {
+		return false
+	}
+	says := fmt.Sprintf("it was taken back at %s: the record of that says why", back.At.UTC().Format(time.TimeOnly))
+	f.status.Phase, f.status.Message = v1alpha1.PhaseRegretted, says
+	f.status.Outcomes = append(f.status.Outcomes, v1alpha1.Outcome{Check: watch, At: metav1.NewTime(f.o.Now), OOMKills: f.killed(), Says: says})
+	return true
+}
+
+// killed counts all kills since the decision.
+func (f *follower) killed() (n int32) {
+	for _, k := range f.o.Kills {
+		if !k.At.Before(f.spec.DecidedAt.Truncate(time.Second)) {
+			n++
+		}
+	}
+	return n
 }
 
 // Missing says which pod does not run with the decided size yet, and why; empty if all do.

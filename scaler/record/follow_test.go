@@ -208,10 +208,53 @@ func TestOutcomeCountsKills(t *testing.T) {
 	}
 }
 
+// lowered is a step down that has taken effect, and what came after.
+func lowered(back model.Decision, after time.Duration, to model.Size) *past {
+	return effective(after, func(h *past) {
+		h.record.Spec.Decision, h.record.Spec.From, h.record.Spec.To = v1alpha1.DecisionDown, plan.InAPI(memory(512, 768)), plan.InAPI(memory(384, 576))
+		h.o.Size = to
+		h.o.Carried = model.Decided{Decision: back, From: memory(384, 576), To: to, At: h.o.Now}
+	})
+}
+
+func TestStepDownThatIsTakenBackSaysSo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		of   *past
+		want v1alpha1.RecordPhase
+	}{
+		"to what it had":                  {lowered(model.Up, 10*time.Minute, memory(512, 768)), v1alpha1.PhaseRegretted},
+		"to more":                         {lowered(model.Up, 10*time.Minute, memory(512, 2048)), v1alpha1.PhaseRegretted},
+		"because a kubelet did not do it": {lowered(model.Revert, 20*time.Minute, memory(512, 768)), v1alpha1.PhaseRegretted},
+		"to less than it had":             {lowered(model.Up, 10*time.Minute, memory(384, 600)), v1alpha1.PhaseEffective},
+		"after it was watched":            {lowered(model.Up, 2*time.Hour, memory(512, 768)), v1alpha1.PhaseVerified},
+		"by another step down":            {lowered(model.Down, 10*time.Minute, memory(512, 768)), v1alpha1.PhaseEffective},
+		"by what was not carried out yet": {func() *past {
+			h := lowered(model.Up, 10*time.Minute, memory(512, 768))
+			h.o.Size = memory(384, 576)
+			return h
+		}(), v1alpha1.PhaseEffective},
+		"before any container had it": {func() *past {
+			h := lowered(model.Up, 10*time.Minute, memory(512, 768))
+			h.record.Status.Phase, h.record.Status.EffectiveAt = v1alpha1.PhaseApplied, nil
+			return h
+		}(), v1alpha1.PhaseRegretted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _ := tc.of.follow()
+			if got.Phase != tc.want {
+				t.Errorf("it is %s: %s, want %s", got.Phase, got.Message, tc.want)
+			}
+			if regretted := len(got.Outcomes) == 1 && got.Outcomes[0].Check == "watch" && !got.Outcomes[0].Good; regretted != (tc.want == v1alpha1.PhaseRegretted) {
+				t.Errorf("its outcomes are %+v", got.Outcomes)
+			}
+		})
+	}
+}
+
 // What is at its end stays there, whatever happens later.
 func TestRecordAtItsEndStaysAsItIs(t *testing.T) {
 	for _, phase := range []v1alpha1.RecordPhase{
-		v1alpha1.PhaseEscalated, v1alpha1.PhaseSuperseded, v1alpha1.PhaseDryRun, v1alpha1.PhaseHeld,
+		v1alpha1.PhaseEscalated, v1alpha1.PhaseRegretted, v1alpha1.PhaseSuperseded, v1alpha1.PhaseDryRun, v1alpha1.PhaseHeld,
 	} {
 		h := effective(48*time.Hour, func(h *past) { h.record.Status.Phase = phase; h.kill(time.Minute, 768) })
 		if got, again := h.follow(); got.Phase != phase || again != 0 || len(got.Outcomes) != 0 {

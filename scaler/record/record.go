@@ -35,7 +35,8 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 			Disruptive: disruptive(o, p),
 			SeenAt:     metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
 			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
-			Kills: Kills(o), Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
+			Saving: saving(o, p),
+			Kills:  Kills(o), Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
 		},
 	}
 	if !p.Signal.IsZero() {
@@ -51,6 +52,16 @@ func outcomeSize(p *model.Plan) model.Size {
 		return p.Wants
 	}
 	return p.To
+}
+
+// saving of a step down.
+func saving(o *model.Observed, p *model.Plan) *v1alpha1.Saving {
+	if p.Decision != model.Down {
+		return nil
+	}
+	s := plan.SavingOf(o, p.From, p.To)
+	size := plan.InAPI(model.Size{Requests: s.Requests, Limits: s.Limits})
+	return &v1alpha1.Saving{Pods: int32(s.Pods), Requests: size.Requests, Limits: size.Limits}
 }
 
 // disruptive: pods are replaced by choice.
@@ -108,6 +119,7 @@ func evidence(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
 				"uses %s of CPU and %s of memory (%d samples)", model.Short(model.CPU, last.CPU), model.Short(model.Memory, last.Memory), n)})
 		}
 	}
+	all = append(all, profiled(o, p)...)
 	if o.Metrics != "" {
 		all = append(all, v1alpha1.Evidence{Source: "utilization", Says: o.Metrics})
 	}
@@ -116,6 +128,30 @@ func evidence(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
 	}
 	return all
 }
+
+// profiled is what the profile says, and for how long, of each resource that it knows.
+func profiled(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
+	profile := &o.Profile
+	at := metav1.NewTime(profile.LastSample)
+	for _, r := range [...]model.Resource{model.Memory, model.CPU} {
+		known, spell := profile.Of(r), p.Idle.Of(r)
+		if profile.Unknown != "" || known.Target == 0 {
+			continue
+		}
+		says := fmt.Sprintf("%s %s recommends %s of %s (%s to %s, %s without bounds), known since %s with %d%% of gaps", profile.Name, profile.Algorithm,
+			model.Short(r, known.Target), r, model.Short(r, known.Lower), model.Short(r, known.Upper), model.Short(r, known.Uncapped), minute(known.Since), known.Gaps)
+		if !spell.Since.IsZero() {
+			says += fmt.Sprintf("; at most %s since %s", model.Short(r, spell.Highest), minute(spell.Since))
+		}
+		if known.Says != "" {
+			says += ": " + known.Says
+		}
+		all = append(all, v1alpha1.Evidence{Source: "profile", At: &at, Says: says})
+	}
+	return all
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
 func proposals(p *model.Plan) (all []v1alpha1.Proposal) {
 	for _, m := range p.Proposals {

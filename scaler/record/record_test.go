@@ -37,7 +37,7 @@ func killed() (*model.Observed, *model.Plan) {
 		}}, {Name: "etcd-1"}},
 	}
 	p := &model.Plan{
-		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", Record: true, Source: "oom", Signal: noon,
+		Decision: model.Up, From: memory(96, 512), To: memory(512, 768), Reason: "etcd-0 was OOM-killed", News: true, Source: "oom", Signal: noon,
 		Proposals: []model.Proposal{
 			{Estimator: "oom", Resource: model.Memory, Value: 768 * mi, Proven: 512 * mi, Signal: noon, Says: "150% of 512Mi"},
 			{Estimator: "cpu-utilization", Resource: model.CPU, Says: "no pod uses too much"},
@@ -74,6 +74,24 @@ func TestRecordSaysAllThatTheDecisionRestedOn(t *testing.T) {
 		if tc.got != tc.want {
 			t.Errorf("%s is\n%s, want\n%s", what, tc.got, tc.want)
 		}
+	}
+}
+
+func TestRecordOfAStepDownSaysWhatItSavesAndWhatItRestsOn(t *testing.T) {
+	o, p := killed()
+	o.Kills = nil
+	o.Profile = model.Profile{Name: "etcd", Algorithm: "auto", LastSample: noon, Memory: model.Recommendation{
+		Target: 90 * mi, Lower: 80 * mi, Upper: 100 * mi, Uncapped: 95 * mi, Since: noon.Add(-72 * time.Hour), Gaps: 2, Says: "the peak of a day",
+	}}
+	p.Decision, p.From, p.To = model.Down, memory(512, 768), memory(384, 576)
+	p.Idle.Memory = model.Idle{Since: noon.Add(-13 * time.Hour), Highest: 92 * mi}
+	r := New(scaler(), o, p)
+	if s := r.Spec.Saving; s == nil || s.Pods != 2 || s.Requests.Memory.String() != "256Mi" || s.Limits.Memory.String() != "384Mi" || s.Requests.CPU != nil {
+		t.Errorf("the saving is %+v", s)
+	}
+	want := "etcd auto recommends 90Mi of memory (80Mi to 100Mi, 95Mi without bounds), known since 2026-11-20 12:00 with 2% of gaps; at most 92Mi since 2026-11-22 23:00: the peak of a day"
+	if last := r.Spec.Evidence[len(r.Spec.Evidence)-1]; last.Source != "profile" || last.Says != want {
+		t.Errorf("the evidence says\n%s, want\n%s", last.Says, want)
 	}
 }
 

@@ -32,7 +32,7 @@ func TestStormIsSurvived(t *testing.T) {
 			t.Errorf("%s was restarted %d times: more often than it was resized", p.Name, n)
 		}
 	}
-	tc.mustExplain("etcd", "OOM kill", "etcd-0 at 512Mi", "% of", "not smaller", "workload-recommender")
+	tc.mustExplain("etcd", "OOM kill", "etcd-0 at 512Mi", "% of", "not smaller")
 }
 
 // quiet: nothing was killed for a while of the storm.
