@@ -173,6 +173,11 @@ type ScaleDownPolicy struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self < 100",message="a step down has to leave something: write less than 100"
 	MaxStepPercent *Percent `json:"maxStepPercent,omitempty"`
+	// History is how far back a profile has to know its workload before anything is taken from it (default 24h).
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
+	History *metav1.Duration `json:"history,omitempty"`
 	// Watch is for how long after a step an OOM kill or use above its threshold takes it back, and no other step is made (default 1h).
 	//
 	// +optional

@@ -1292,6 +1292,11 @@ func (in *ScaleDownPolicy) DeepCopyInto(out *ScaleDownPolicy) {
 		*out = new(Percent)
 		**out = **in
 	}
+	if in.History != nil {
+		in, out := &in.History, &out.History
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.Watch != nil {
 		in, out := &in.Watch, &out.Watch
 		*out = new(v1.Duration)

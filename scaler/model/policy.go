@@ -28,7 +28,8 @@ type Policy struct {
 	Profile    bool  // whether its recommendation counts
 	Below      int64 // percent of the size: what needs less is too large
 	DownWindow time.Duration
-	DownStep   int64 // percent of the size that one step takes
+	History    time.Duration // that a profile has to have before anything is taken
+	DownStep   int64         // percent of the size that one step takes
 	Watch      time.Duration
 
 	Estimate         bool  // by utilisation

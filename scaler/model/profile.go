@@ -34,10 +34,9 @@ func (p *Profile) Of(r Resource) *Recommendation {
 	return &p.Memory
 }
 
-// A profile says something about now for so long after its last sample, and lowers something when its history is so long and has no more gaps.
+// A profile says something about now for so long after its last sample, and lowers something when its history has no more gaps than this.
 const (
 	staleProfile = 10 * time.Minute
-	youngProfile = 24 * time.Hour
 	mostGaps     = 20 // percent
 )
 
@@ -57,10 +56,10 @@ func (p *Profile) Doubt(now time.Time) string {
 }
 
 // Thin is why the history of a resource is not good enough to lower it; empty if it is.
-func (p *Profile) Thin(r Resource, now time.Time) string {
+func (p *Profile) Thin(r Resource, now time.Time, least time.Duration) string {
 	switch known := p.Of(r); {
-	case known.Since.IsZero() || now.Sub(known.Since) < youngProfile:
-		return fmt.Sprintf("WorkloadProfile %s knows its %s for less than 24 hours", p.Name, r)
+	case known.Since.IsZero() || now.Sub(known.Since) < least:
+		return fmt.Sprintf("WorkloadProfile %s knows its %s for less than %s", p.Name, r, least)
 	case known.Gaps > mostGaps:
 		return fmt.Sprintf("WorkloadProfile %s has not seen %d%% of its %s", p.Name, known.Gaps, r)
 	}

@@ -14,7 +14,7 @@ func guardMissingData(d *draft) model.Verdict {
 		why = "usage is not known: " + d.o.Metrics
 	case d.decision == model.Down:
 		if why = estimator.Blind(d.o); why == "" {
-			why = d.o.Profile.Thin(d.resource, d.o.Now)
+			why = d.o.Profile.Thin(d.resource, d.o.Now, d.p.History)
 		}
 	}
 	if why != "" {

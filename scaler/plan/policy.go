@@ -15,7 +15,7 @@ func Defaults() model.Policy {
 		Up: model.Auto, Down: model.DryRun, OOM: true, Estimate: true,
 		CPU:     model.Utilization{Enabled: true, Above: 80, For: time.Minute},
 		Memory:  model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute},
-		Profile: true, Below: 40, DownWindow: 12 * time.Hour, DownStep: 25, Watch: time.Hour,
+		Profile: true, Below: 40, DownWindow: 12 * time.Hour, History: 24 * time.Hour, DownStep: 25, Watch: time.Hour,
 		Factors: []int64{150, 300, 400}, RepeatWithin: 30 * time.Minute,
 		CPUTarget: 60, MemoryTarget: 70, MaxStep: 200, Tolerance: 10,
 		UpCooldown: time.Minute, DownCooldown: 6 * time.Hour,
@@ -63,7 +63,7 @@ func layer(p *model.Policy, l *v1alpha1.ComponentPolicy) {
 	percent(&p.DownStep, l.ScaleDown.MaxStepPercent)
 	for into, from := range map[*time.Duration]*metav1.Duration{
 		&p.UpCooldown: l.Cooldown.Up, &p.DownCooldown: l.Cooldown.Down, &p.EarlyCheck: l.Outcome.Early, &p.LateCheck: l.Outcome.Late,
-		&p.QuietBeforeDebts: l.Restarts.QuietFor, &p.DownWindow: l.ScaleDown.Window, &p.Watch: l.ScaleDown.Watch,
+		&p.QuietBeforeDebts: l.Restarts.QuietFor, &p.DownWindow: l.ScaleDown.Window, &p.History: l.ScaleDown.History, &p.Watch: l.ScaleDown.Watch,
 	} {
 		span(into, from)
 	}
