@@ -53,6 +53,7 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 		{"a Deployment in the tenant makes pods", d.use},
 		{"usage of the tenant", d.usage},
 		{"a list storm, until the tenant survives it", d.storm},
+		{"what could be smaller, as a dry run", d.shrink},
 	}
 	for _, step := range steps {
 		if err := r.Step(step.name, "", func() (string, error) { return step.do(ctx) }); err != nil {

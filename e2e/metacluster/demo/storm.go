@@ -15,6 +15,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/e2e/load"
+	"github.com/metapilot/metapilot/e2e/metacluster/cluster"
 )
 
 // What the storm makes of the tenant: 50 MB that every client lists again and again.
@@ -123,6 +124,21 @@ func (d *demonstration) records(ctx context.Context) ([]v1alpha1.ScalingRecord, 
 	return list.Items, nil
 }
 
+// shrink waits until something is found that could be smaller. Nothing is made so: spec.mode.down is DryRun if nobody says otherwise.
+func (d *demonstration) shrink(ctx context.Context) (said string, err error) {
+	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+		all, err := d.records(ctx)
+		for _, r := range all {
+			if r.Spec.Decision == v1alpha1.DecisionDown && r.Spec.DryRun {
+				said = r.Spec.Component + " " + r.Spec.Reason
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("%d decisions, none to shrink; %v", len(all), err)
+	})
+	return said, err
+}
+
 // moment is a line of the timeline.
 type moment struct {
 	at        time.Time
@@ -165,7 +181,11 @@ func momentsOf(r *v1alpha1.ScalingRecord) []moment {
 			all = append(all, moment{e.At.Time, who, e.Pod + " was OOM-" + e.Says})
 		}
 	}
-	all = append(all, moment{r.Spec.DecidedAt.Time, who, "decided: " + r.Spec.Reason})
+	decided := "decided: "
+	if r.Spec.DryRun {
+		decided = "would be decided, if this were no dry run: "
+	}
+	all = append(all, moment{r.Spec.DecidedAt.Time, who, decided + r.Spec.Reason})
 	if at := r.Status.AppliedAt; at != nil {
 		all = append(all, moment{at.Time, who, "stored where pods get it"})
 	}

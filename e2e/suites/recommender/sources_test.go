@@ -141,7 +141,9 @@ func TestEitherSourceMayStop(t *testing.T) {
 	})
 
 	s.Kubectl("scale", "deployment/prometheus", "--replicas=1")
-	await(s, s.Namespace, "server", "is known from both", known, func(p *v1alpha1.WorkloadProfile) bool { return is(p, v1alpha1.SourcesAnswerCondition, metav1.ConditionTrue) })
+	await(s, s.Namespace, "server", "is known from both", known, func(p *v1alpha1.WorkloadProfile) bool {
+		return is(p, v1alpha1.SourcesAnswerCondition, metav1.ConditionTrue)
+	})
 	s.Kubectl("--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=0")
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), time.Minute)
