@@ -94,7 +94,7 @@ type Idle struct {
 // IdleResource is for how long one resource was too large.
 type IdleResource struct {
 	Since metav1.Time `json:"since"`
-	// Seen is when it was looked at last.
+	// Seen is when it was looked at last, to some minutes: it is not written at each look.
 	Seen metav1.Time `json:"seen"`
 	// Highest recommendation since.
 	Highest resource.Quantity `json:"highest"`

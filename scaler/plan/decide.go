@@ -82,6 +82,7 @@ func (c *conclusion) take(d *draft) {
 // end says what it comes to when nothing is to be done, and whether that is news.
 func (c *conclusion) end() {
 	p := &c.plan
+	p.Smaller = c.smaller()
 	if p.Held != nil {
 		p.Recheck, p.Source, p.Signal = until(c.o.Now, p.Held.Until), c.held.source, c.held.signal
 	}
@@ -94,10 +95,8 @@ func (c *conclusion) end() {
 		p.Decision, p.Reason = model.Hold, p.Held.Says
 	default:
 		p.Reason = "nothing calls for another size"
-		p.Smaller = c.smaller()
 		return
 	}
-	p.Smaller = c.smaller()
 	p.News = !(p.Decision == model.Hold && c.held.decision == model.Down) && news(c.o, p) // nobody waits for less
 }
 
