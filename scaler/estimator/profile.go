@@ -29,6 +29,8 @@ func byProfile(o *model.Observed, p *model.Policy, r model.Resource, source mode
 		return abstain(r, o.Profile.Unknown)
 	case known.Target == 0:
 		return abstain(r, nothing(o, r))
+	case known.Target > have && o.Now.Sub(known.Since) < starting:
+		return abstain(r, fmt.Sprintf("WorkloadProfile %s knows it for less than %s, and programs that start use more than they need", o.Profile.Name, starting))
 	case known.Target > have && o.Profile.Doubt(o.Now) == "":
 		return model.Proposal{
 			Resource: r, Value: known.Target, Proven: peak(o.Pods, r), Source: "profile", Signal: o.Profile.LastSample,
@@ -37,6 +39,9 @@ func byProfile(o *model.Observed, p *model.Policy, r model.Resource, source mode
 	}
 	return less(o, p, r, source, target)
 }
+
+// starting is until when a profile is not asked for more: kills and utilisation are answered all the same.
+const starting = time.Hour
 
 // less proposes less when the spell has lasted for the window, or says why not.
 func less(o *model.Observed, p *model.Policy, r model.Resource, source model.Utilization, target int64) model.Proposal {

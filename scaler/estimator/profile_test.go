@@ -48,6 +48,9 @@ func TestProfileProposesTheHighestOfItsWindow(t *testing.T) {
 		"nothing is recommended":                             {func(o *model.Observed) { o.Profile.Memory = model.Recommendation{Says: "no sample"} }, 0, "recommends nothing of it: no sample"},
 		"there is no profile":                                {func(o *model.Observed) { o.Profile = model.Profile{Unknown: "there is none"} }, 0, "there is none"},
 		"more is recommended":                                {func(o *model.Observed) { o.Profile.Memory.Target = 2048 * mi }, 2048, "recommends 2048Mi, and it has 1024Mi"},
+		"more is recommended of a program that starts": {func(o *model.Observed) {
+			o.Profile.Memory.Target, o.Profile.Memory.Since = 2048*mi, now.Add(-59*time.Minute)
+		}, 0, "for less than 1h0m0s"},
 		"more was recommended long ago": {func(o *model.Observed) {
 			o.Profile.Memory.Target, o.Profile.LastSample, o.Idle = 2048*mi, now.Add(-time.Hour), model.Spells{}
 		}, 0, "no sample for more than 10m0s"},
