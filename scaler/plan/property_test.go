@@ -311,15 +311,19 @@ func checkLess(t *testing.T, o *model.Observed, p *model.Policy, plan *model.Pla
 	if p.Down == model.Off || p.Up == model.Off || o.Metrics != "" || o.Profile.Doubt(o.Now) != "" || o.Now.Sub(o.Grown) < p.DownCooldown {
 		t.Errorf("it shrinks, although the modes are %s and %s, usage is unknown because of %q, %s, and it grew at %s", p.Up, p.Down, o.Metrics, o.Profile.Doubt(o.Now), o.Grown)
 	}
-	for i := range o.Pods {
-		if pod := &o.Pods[i]; !pod.Ready || pod.Terminating || len(pod.Usage) == 0 || pod.Actual != o.Size {
-			t.Errorf("it shrinks, although this pod is not well, or nobody knows its use: %+v", *pod)
-		}
-	}
+	checkPodsAreWell(t, o)
 	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
 		if plan.To.Steered(r) != plan.From.Steered(r) {
 			checkStepDown(t, o, p, plan, r)
 			checkReason(t, o, p, r)
+		}
+	}
+}
+
+func checkPodsAreWell(t *testing.T, o *model.Observed) {
+	for i := range o.Pods {
+		if pod := &o.Pods[i]; !pod.Ready || pod.Terminating || len(pod.Usage) == 0 || pod.Actual != o.Size {
+			t.Errorf("it shrinks, although this pod is not well, or nobody knows its use: %+v", *pod)
 		}
 	}
 }
