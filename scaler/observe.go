@@ -125,18 +125,26 @@ func podOf(p *corev1.Pod, container string, size model.Size, now time.Time) mode
 	if why := podresize.Refused(p, actuator.Requirements(plan.ResourcesOf(size))); why != "" {
 		pod.Pending, pod.Says = infeasible, why
 	}
-	for _, c := range p.Status.Conditions {
-		switch {
-		case c.Type == corev1.PodReady:
+	for i := range p.Status.Conditions {
+		if c := &p.Status.Conditions[i]; c.Type == corev1.PodReady {
 			pod.Ready, pod.Turned = c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
-		case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue,
-			c.Reason == corev1.PodReasonUnschedulable && now.Sub(c.LastTransitionTime.Time) >= unplaced:
-			pod.Pending, pod.Says = c.Reason, c.Message
-		case c.Type == corev1.PodResizeInProgress && c.Status == corev1.ConditionTrue && c.Reason == corev1.PodReasonError && pod.Pending == "":
-			pod.Pending, pod.Says = inProgress, c.Message
+		} else if why := waits(c, now); why != "" && (why != inProgress || pod.Pending == "") {
+			pod.Pending, pod.Says = why, c.Message
 		}
 	}
 	return pod
+}
+
+// waits is why a condition says that a pod has to wait for its size; empty if it does not.
+func waits(c *corev1.PodCondition, now time.Time) string {
+	switch {
+	case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue,
+		c.Reason == corev1.PodReasonUnschedulable && now.Sub(c.LastTransitionTime.Time) >= unplaced:
+		return c.Reason
+	case c.Type == corev1.PodResizeInProgress && c.Status == corev1.ConditionTrue && c.Reason == corev1.PodReasonError:
+		return inProgress
+	}
+	return ""
 }
 
 // unplaced is how long the scheduler may look for a node before a size counts as too large: the pod before it may still be leaving its own.

@@ -90,16 +90,7 @@ func shrinksInADryRun(t *testing.T, s *slowWorld) {
 		t.Errorf("before its time the status says %q", why)
 	}
 	s.pass(t, 24*time.Minute, tc.apiServer, p)
-	r := s.awaitRecord(t, "idle", "Down", 1)
-	if !r.Spec.DryRun || r.Status.Phase != "DryRun" || sizeWords(r.Spec.To) != "80m 240Mi/768Mi" || r.Spec.Source != "profile" {
-		t.Errorf("the record is %+v %+v", r.Spec, r.Status)
-	}
-	if saving := r.Spec.Saving; saving == nil || saving.Pods != 1 || saving.Requests.CPU.String() != "20m" || saving.Limits.Memory.String() != "256Mi" {
-		t.Errorf("the saving is %+v", saving)
-	}
-	if says := fmt.Sprint(r.Spec.Evidence); !strings.Contains(says, "deployment-kube-apiserver peak-trend recommends 200Mi of memory") || !strings.Contains(says, "at most 200Mi since") {
-		t.Errorf("the evidence is %s", says)
-	}
+	saysWhatItSaves(t, s.awaitRecord(t, "idle", "Down", 1))
 	c := s.status(t, "idle", "kube-apiserver")
 	if !strings.HasPrefix(c.WhyNotSmaller, "the mode is DryRun: memory: 1024Mi -> 768Mi saves") || c.Idle == nil || c.Idle.Memory.Highest.String() != "200Mi" {
 		t.Errorf("the status says %q of %+v", c.WhyNotSmaller, c.Idle)
@@ -111,6 +102,19 @@ func shrinksInADryRun(t *testing.T, s *slowWorld) {
 	s.get(t, tc.TenantCluster)
 	if n := len(s.records(t, "idle")); n != 1 || limitOf(tc.TenantCluster, "kube-apiserver") != "" {
 		t.Errorf("within an hour it is told %d times, and it has %q", n, limitOf(tc.TenantCluster, "kube-apiserver"))
+	}
+}
+
+func saysWhatItSaves(t *testing.T, r *v1alpha1.ScalingRecord) {
+	t.Helper()
+	if !r.Spec.DryRun || r.Status.Phase != "DryRun" || sizeWords(r.Spec.To) != "80m 240Mi/768Mi" || r.Spec.Source != "profile" {
+		t.Errorf("the record is %+v %+v", r.Spec, r.Status)
+	}
+	if saving := r.Spec.Saving; saving == nil || saving.Pods != 1 || saving.Requests.CPU.String() != "20m" || saving.Limits.Memory.String() != "256Mi" {
+		t.Errorf("the saving is %+v", saving)
+	}
+	if says := fmt.Sprint(r.Spec.Evidence); !strings.Contains(says, "deployment-kube-apiserver peak-trend recommends 200Mi of memory") || !strings.Contains(says, "at most 200Mi since") {
+		t.Errorf("the evidence is %s", says)
 	}
 }
 

@@ -140,20 +140,29 @@ func (f *fleet) judgeShrinking(c *component, p *model.Plan) string {
 		}
 	}
 	for _, r := range []model.Resource{model.CPU, model.Memory} {
-		from, to := p.From.Steered(r), p.To.Steered(r)
-		switch {
-		case to == from:
-		case to > from || to < from*3/4:
-			return "by more than a step of " + string(r)
-		case to < known.Of(r).Target:
-			return "below what is recommended of " + string(r)
-		case f.now.Sub(known.Of(r).Since) < 24*time.Hour || known.Of(r).Gaps > 20:
-			return "by what is hardly known of " + string(r)
-		case f.now.Sub(c.truth.needed[r]) < c.policy.DownWindow-f.overdue():
-			return "without half a day of reason for " + string(r)
-		case r == model.Memory && c.quorum && !open(f.now):
-			return "outside of a maintenance window"
+		if p.To.Steered(r) == p.From.Steered(r) {
+			continue
 		}
+		if fault := f.judgeStep(c, p, r); fault != "" {
+			return fault
+		}
+	}
+	return ""
+}
+
+func (f *fleet) judgeStep(c *component, p *model.Plan, r model.Resource) string {
+	from, to, known := p.From.Steered(r), p.To.Steered(r), c.told.Profile.Of(r)
+	switch {
+	case to > from || to < from*3/4:
+		return "by more than a step of " + string(r)
+	case to < known.Target:
+		return "below what is recommended of " + string(r)
+	case f.now.Sub(known.Since) < 24*time.Hour || known.Gaps > 20:
+		return "by what is hardly known of " + string(r)
+	case f.now.Sub(c.truth.needed[r]) < c.policy.DownWindow-f.overdue():
+		return "without half a day of reason for " + string(r)
+	case r == model.Memory && c.quorum && !open(f.now):
+		return "outside of a maintenance window"
 	}
 	return ""
 }

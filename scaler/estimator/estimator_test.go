@@ -68,13 +68,19 @@ func TestContractOfEstimators(t *testing.T) {
 			if evidence := !p.Signal.IsZero() && (p.Pod != "" || p.Source == "profile") && p.Source != ""; evidence != (p.Value > o.Size.Steered(p.Resource)) {
 				t.Errorf("%s, %s: proposes without evidence, or has some and abstains: %+v", e.Name, name, p)
 			}
-			if less := p.Value > 0 && p.Value < o.Size.Steered(p.Resource); p.Less != less {
-				t.Errorf("%s, %s: says that it is less: %t, proposes %d of %d", e.Name, name, p.Less, p.Value, o.Size.Steered(p.Resource))
-			}
+			checkLess(t, e.Name+", "+name, o, p)
 			if abstained := (model.Proposal{Estimator: p.Estimator, Resource: p.Resource, Says: p.Says}); p.Value == 0 && p != abstained {
 				t.Errorf("%s, %s: abstains, and has more to say: %+v", e.Name, name, p)
 			}
 		}
+	}
+}
+
+// checkLess: who proposes less says so, and nobody else does.
+func checkLess(t *testing.T, who string, o *model.Observed, p model.Proposal) {
+	t.Helper()
+	if less := p.Value > 0 && p.Value < o.Size.Steered(p.Resource); p.Less != less {
+		t.Errorf("%s: says that it is less: %t, proposes %d of %d", who, p.Less, p.Value, o.Size.Steered(p.Resource))
 	}
 }
 

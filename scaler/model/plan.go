@@ -21,10 +21,10 @@ type Plan struct {
 	Recheck   time.Duration
 }
 
-// Acts: something is to be done.
+// Acts tells whether something is to be done.
 func (p *Plan) Acts() bool { return !p.DryRun && p.Decision != Stay && p.Decision != Hold }
 
-// Record: it is worth a record, because it is carried out or news.
+// Record tells whether it is worth a record, because it is carried out or news.
 func (p *Plan) Record() bool { return p.News || p.Acts() }
 
 // Decided is the plan as a record remembers it.

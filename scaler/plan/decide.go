@@ -97,7 +97,7 @@ func (c *conclusion) end() {
 		p.Reason = "nothing calls for another size"
 		return
 	}
-	p.News = !(p.Decision == model.Hold && c.held.decision == model.Down) && news(c.o, p) // nobody waits for less
+	p.News = (p.Decision != model.Hold || c.held.decision != model.Down) && news(c.o, p) // nobody waits for less
 }
 
 // draft is a decision about one resource, or about all pods, on its way through the guards, which may trim it.

@@ -41,7 +41,7 @@ func randomCase(seed uint64) (*model.Observed, *model.Policy) {
 	}
 	d.profile(o, p)
 	if d.one(3) {
-		d.oversize(o, p)
+		d.oversize(o)
 	}
 	return o, p
 }
@@ -67,7 +67,7 @@ func (d dice) profile(o *model.Observed, p *model.Policy) {
 }
 
 // oversize makes a component that may shrink, but for a blemish now and then.
-func (d dice) oversize(o *model.Observed, p *model.Policy) {
+func (d dice) oversize(o *model.Observed) {
 	o.Kills, o.Grown, o.Metrics, o.Reverted = nil, time.Time{}, "", model.Decided{}
 	o.Windows.Open = d.one(2)
 	for i := range o.Pods {
@@ -284,14 +284,21 @@ func checkSizes(t *testing.T, plan *model.Plan) {
 		if limit > 0 && request > limit {
 			t.Errorf("a request of %s is above its limit in %s", r, words(to))
 		}
-		if plan.Decision == model.Up && (request < from.Requests.Of(r) || limit < from.Limits.Of(r)) || (limit > 0) != (from.Limits.Of(r) > 0) {
-			t.Errorf("growing lowers %s, or a limit comes or goes: %s to %s", r, words(from), words(to))
+		if (limit > 0) != (from.Limits.Of(r) > 0) {
+			t.Errorf("a limit of %s comes or goes: %s to %s", r, words(from), words(to))
+		}
+		if less := request < from.Requests.Of(r) || limit < from.Limits.Of(r); less && plan.Decision == model.Up {
+			t.Errorf("growing lowers %s: %s to %s", r, words(from), words(to))
 		}
 	}
 	if guaranteed := from.Requests == from.Limits; guaranteed != (to.Requests == to.Limits) {
 		t.Errorf("a change of the QoS class: %s to %s", words(from), words(to))
 	}
-	if (plan.Decision == model.Up || plan.Decision == model.Down) && to == from {
+	checkChanges(t, plan)
+}
+
+func checkChanges(t *testing.T, plan *model.Plan) {
+	if (plan.Decision == model.Up || plan.Decision == model.Down) && plan.To == plan.From {
 		t.Error("a change of size changes nothing")
 	}
 }
@@ -304,27 +311,38 @@ func checkLess(t *testing.T, o *model.Observed, p *model.Policy, plan *model.Pla
 	if p.Down == model.Off || p.Up == model.Off || o.Metrics != "" || o.Profile.Doubt(o.Now) != "" || o.Now.Sub(o.Grown) < p.DownCooldown {
 		t.Errorf("it shrinks, although the modes are %s and %s, usage is unknown because of %q, %s, and it grew at %s", p.Up, p.Down, o.Metrics, o.Profile.Doubt(o.Now), o.Grown)
 	}
+	checkPodsAreWell(t, o)
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		if plan.To.Steered(r) != plan.From.Steered(r) {
+			checkStepDown(t, o, p, plan, r)
+			checkReason(t, o, p, r)
+		}
+	}
+}
+
+func checkPodsAreWell(t *testing.T, o *model.Observed) {
 	for i := range o.Pods {
 		if pod := &o.Pods[i]; !pod.Ready || pod.Terminating || len(pod.Usage) == 0 || pod.Actual != o.Size {
 			t.Errorf("it shrinks, although this pod is not well, or nobody knows its use: %+v", *pod)
 		}
 	}
-	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		from, to := plan.From.Steered(r), plan.To.Steered(r)
-		if to == from {
-			continue
-		}
-		known, spell := o.Profile.Of(r), o.Idle.Of(r)
-		least := max(known.Target, min(p.Min.Of(r), from), from-from*p.DownStep/100)
-		if to > from || to < least || plan.To.Requests.Of(r) > plan.From.Requests.Of(r) || plan.To.Limits.Of(r) > plan.From.Limits.Of(r) {
-			t.Errorf("%s goes from %d to %d, and at least %d is right", r, from, to, least)
-		}
-		if p.DownWindow > 0 && o.Now.Sub(spell.Since) < p.DownWindow || o.Now.Sub(known.Since) < 24*time.Hour || known.Gaps > 20 {
-			t.Errorf("%s shrinks after %s of %s, known since %s with %d%% of gaps", r, o.Now.Sub(spell.Since), p.DownWindow, known.Since, known.Gaps)
-		}
-		if r == model.Memory && o.Quorum && !o.Windows.Open {
-			t.Error("memory of a quorum shrinks outside of a maintenance window")
-		}
+}
+
+func checkStepDown(t *testing.T, o *model.Observed, p *model.Policy, plan *model.Plan, r model.Resource) {
+	from, to := plan.From.Steered(r), plan.To.Steered(r)
+	least := max(o.Profile.Of(r).Target, min(p.Min.Of(r), from), from-from*p.DownStep/100)
+	if to > from || to < least || plan.To.Requests.Of(r) > plan.From.Requests.Of(r) || plan.To.Limits.Of(r) > plan.From.Limits.Of(r) {
+		t.Errorf("%s goes from %d to %d, and at least %d is right", r, from, to, least)
+	}
+}
+
+func checkReason(t *testing.T, o *model.Observed, p *model.Policy, r model.Resource) {
+	known, spell := o.Profile.Of(r), o.Idle.Of(r)
+	if p.DownWindow > 0 && o.Now.Sub(spell.Since) < p.DownWindow || o.Now.Sub(known.Since) < 24*time.Hour || known.Gaps > 20 {
+		t.Errorf("%s shrinks after %s of %s, known since %s with %d%% of gaps", r, o.Now.Sub(spell.Since), p.DownWindow, known.Since, known.Gaps)
+	}
+	if r == model.Memory && o.Quorum && !o.Windows.Open {
+		t.Error("memory of a quorum shrinks outside of a maintenance window")
 	}
 }
 
