@@ -131,6 +131,6 @@ type ContainerCheckpoint struct {
 	Name string `json:"name"`
 	// State is the compact form of recommender/model, with its version and checksum.
 	//
-	// +kubebuilder:validation:MaxLength=65536
+	// +kubebuilder:validation:MaxLength=524288
 	State []byte `json:"state"`
 }

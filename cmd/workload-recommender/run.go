@@ -29,13 +29,13 @@ func run(ctx context.Context, o options) error {
 	}
 	r := &profile.Recommender{
 		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(profile.Owner), Clock: clock.RealClock{},
-		Sources: sources, Options: o.profile,
+		Sources: sources, Options: o.profile, Workers: o.Workers,
 	}
 	if err := r.SetupWithManager(m); err != nil {
 		return err
 	}
 	for _, kind := range kinds {
-		k := &profile.Keeper{Client: m.GetClient(), Live: m.GetAPIReader(), Kind: kind, Selector: selector}
+		k := &profile.Keeper{Client: m.GetClient(), Live: m.GetAPIReader(), Clock: clock.RealClock{}, Kind: kind, Selector: selector, Workers: o.Workers}
 		if err := k.SetupWithManager(m); err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ func Limit(c *model.Container, r model.Resource, now time.Time, before Published
 	}
 	if why := cmp.Or(before.Doubt, unsure(c.Usage(r), now)); l.Target < before.Target && why != "" {
 		l.raise(before.Target, "not decreased: "+why)
+		l.Usual = 0
 	}
 	if l.Target == 0 {
 		return l
@@ -85,6 +86,7 @@ func (p Proportion) Keep(cpu, memory *Limited, cpuBounds, memoryBounds Bounds) {
 // lift raises a target within its bounds.
 func (l *Limited) lift(r model.Resource, target float64, b Bounds, why string) {
 	l.raise(target, why)
+	l.Usual = 0
 	l.Uncapped = max(l.Uncapped, round(r, target))
 	l.Target, l.Lower, l.Upper = b.cap(r, l.Target), b.cap(r, l.Lower), b.cap(r, l.Upper)
 }

@@ -286,7 +286,7 @@ func (r *reader) floor(f *Floor) {
 	f.Need, f.Limit = r.float(), r.float()
 	f.At, f.Slots = r.unix(), uint16(r.number(math.MaxUint16))
 	counts := r.bytes(2)
-	if f.Level, f.Kills = counts[0], counts[1]; int(f.Level) > len(bumps) || f.Level == 0 && f.At > 0 {
+	if f.Level, f.Kills = counts[0], counts[1]; int(f.Level) > len(bumps) || f.Level == 0 && f.Need > 0 {
 		r.fail("the floor has level %d", f.Level)
 	}
 }

@@ -82,7 +82,7 @@ func (c *Container) add(now time.Time, r Resource, s Sample) Fault {
 		return Future
 	}
 	jumped := c.comeBack(now)
-	p, at := c.replica(s.Replica, now), uint32(s.At.Unix())
+	p, at := c.replica(s.Replica, s.At), uint32(s.At.Unix())
 	switch last := p.last[r]; {
 	case at == last:
 		return Duplicate
@@ -134,14 +134,14 @@ func (c *Container) comeBack(now time.Time) bool {
 	return true
 }
 
-// replica finds the one of that name, or makes it, in place of one that was not seen for a day.
-func (c *Container) replica(name string, now time.Time) *replica {
+// replica finds the one of that name, or makes it, in place of one that was not seen for a day then: the past may be told after it has passed.
+func (c *Container) replica(name string, then time.Time) *replica {
 	for i := range c.replicas {
 		if c.replicas[i].name == name {
 			return &c.replicas[i]
 		}
 	}
-	old := uint32(now.Add(-24 * time.Hour).Unix())
+	old := uint32(max(0, then.Add(-24*time.Hour).Unix()))
 	c.replicas = slices.DeleteFunc(c.replicas, func(p replica) bool { return max(p.last[CPU], p.last[Memory]) < old })
 	c.replicas = append(c.replicas, replica{name: name})
 	return &c.replicas[len(c.replicas)-1]

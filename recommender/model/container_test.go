@@ -265,3 +265,45 @@ func checkPeaks(t *testing.T, u *Usage) {
 		}
 	}
 }
+
+// A pod tells of its last kill for as long as it lives, and at the limit that it has now.
+func TestAKillIsLearnedFromOnce(t *testing.T) {
+	c, at := NewContainer(), start
+	if f := c.OOM(at, Kill{"a", at, 256 << 20}); f != None {
+		t.Fatal(f)
+	}
+	once := c.Floor()
+	for limit := int64(256 << 20); limit < 1<<40; limit *= 3 {
+		if f := c.OOM(at.Add(time.Minute), Kill{"a", at, limit}); f != Duplicate || c.Floor() != once {
+			t.Fatalf("told again with a limit of %d: %v, floor %v, before %v", limit, f, c.Floor().Need, once.Need)
+		}
+	}
+	now := at
+	for c.Floor().Need > 0 && now.Before(at.Add(60*24*time.Hour)) {
+		now = now.Add(Slot)
+		c.Add(now, Memory, Sample{"a", now, 10 << 20})
+	}
+	if f := c.OOM(now, Kill{"a", at, 256 << 20}); f == None || c.Floor().Need != 0 {
+		t.Errorf("after %s: %v, floor %v", now.Sub(at), f, c.Floor().Need)
+	}
+	if f := c.OOM(now, Kill{"a", now, 256 << 20}); f != None || c.Floor().Need != 384<<20 {
+		t.Errorf("a new kill: %v, floor %v", f, c.Floor().Need)
+	}
+}
+
+// What is told after it has passed is known as if it had been told at the time.
+func TestThePastIsAsGoodAsThePresent(t *testing.T) {
+	live, told := NewContainer(), NewContainer()
+	end := start.Add(8 * 24 * time.Hour)
+	for at := start; at.Before(end); at = at.Add(Slot) {
+		for _, pod := range []string{"a", "b", "c"} {
+			amount := 300e6
+			if at.Hour() == 12 {
+				amount = 900e6
+			}
+			live.Add(at, Memory, Sample{pod, at, amount})
+			told.Add(end, Memory, Sample{pod, at, amount})
+		}
+	}
+	alike(t, live, told)
+}

@@ -34,7 +34,8 @@ type Kill struct {
 	Limit   int64 // bytes; 0 if it had none
 }
 
-// OOM learns from a kill. One that is known, or too old to say anything new, changes nothing, so that telling it again does no harm.
+// OOM learns from a kill, if it is later than all that are known: pods tell of their last kill for as long as they live, and at a limit that may be
+// that of now.
 func (c *Container) OOM(now time.Time, k Kill) Fault {
 	at := uint32(max(0, k.At.Unix()))
 	switch {
@@ -42,13 +43,13 @@ func (c *Container) OOM(now time.Time, k Kill) Fault {
 		return Invalid
 	case k.At.After(now.Add(skew)):
 		return Future
-	case at == c.floor.At && float64(k.Limit) <= c.floor.Limit:
+	case at == c.floor.At:
 		return Duplicate
-	case at < c.floor.At && float64(k.Limit) <= c.floor.Limit:
+	case at < c.floor.At:
 		return OutOfOrder
 	}
 	c.floor.raise(at, max(float64(k.Limit), c.use[Memory].Peak(Day)))
-	c.replica(k.Replica, now).daily(c.use[Memory].histogram, int64(vpaNeed(k.Limit)), k.At.Unix(), true)
+	c.replica(k.Replica, k.At).daily(c.use[Memory].histogram, int64(vpaNeed(k.Limit)), k.At.Unix(), true)
 	return None
 }
 
@@ -59,7 +60,7 @@ func vpaNeed(limit int64) float64 { return max(float64(limit)+100<<20, float64(l
 func (f *Floor) raise(at uint32, base float64) {
 	soon := f.At > 0 && at-min(at, f.At) <= uint32(row/time.Second)
 	switch {
-	case !soon:
+	case !soon || f.Level == 0:
 		f.Level = 1
 	case base > f.Limit && int(f.Level) < len(bumps):
 		f.Level++
@@ -89,6 +90,6 @@ func (f *Floor) sink(amount float64) {
 	f.Slots = contrary - Day
 	f.Need *= sinking
 	if f.Need <= amount*1.2 || f.Need <= f.Limit*closeToLimit {
-		*f = Floor{}
+		*f = Floor{At: f.At} // so that the kill is not learned from again
 	}
 }

@@ -84,7 +84,7 @@ func (r *Recommender) fill(ctx context.Context, p *v1alpha1.WorkloadProfile, t t
 	h.fillings = tries // until there is a sample
 	var own []source.Reading
 	for _, one := range r.past.readings {
-		if one.At.After(from) && belongs(p, t, one.Pod) {
+		if one.At.After(from) && t.has(one.Container) && belongs(p, t, one.Pod) {
 			own = append(own, one)
 		}
 	}

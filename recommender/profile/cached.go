@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/metapilot/metapilot/api/v1alpha1"
 )
 
 // Cached keeps of each object what recommendations need, and of workloads those that the selector admits.
@@ -15,9 +17,25 @@ func Cached(admitted labels.Selector) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: {Transform: slim}, &appsv1.Deployment{}: kept, &appsv1.StatefulSet{}: kept, &appsv1.DaemonSet{}: kept,
+			&v1alpha1.WorkloadProfile{}: {Transform: told},
+			&corev1.Pod{}:               {Transform: slim}, &appsv1.Deployment{}: kept, &appsv1.StatefulSet{}: kept, &appsv1.DaemonSet{}: kept,
 		},
 	}
+}
+
+// told keeps of a profile what was recommended, and not why: of forty thousand that would be half a gigabyte. What is written is always whole.
+func told(o any) (any, error) {
+	p, ok := o.(*v1alpha1.WorkloadProfile)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	p.ManagedFields = nil
+	for i := range p.Status.Containers {
+		for _, r := range []*v1alpha1.ResourceProfile{&p.Status.Containers[i].CPU, &p.Status.Containers[i].Memory} {
+			r.Usage, r.Recent, r.Algorithms, r.Reason = nil, nil, nil, ""
+		}
+	}
+	return p, nil
 }
 
 // bare takes from a workload all but its selector and what names it.

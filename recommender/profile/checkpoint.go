@@ -126,7 +126,8 @@ func (r *Recommender) save(ctx context.Context, p *v1alpha1.WorkloadProfile, h *
 		return
 	}
 	o := checkpointOf(p, h, now)
-	err := r.write(ctx, o, c.version)
+	err := r.put(ctx, o, c.version)
+	saves.WithLabelValues(resultOf(err)).Inc()
 	switch {
 	case err == nil:
 		c.version, c.samples, c.saved, h.kills = o.ResourceVersion, o.Spec.Samples, now, 0
@@ -140,7 +141,14 @@ func (r *Recommender) save(ctx context.Context, p *v1alpha1.WorkloadProfile, h *
 	}
 }
 
-func (r *Recommender) write(ctx context.Context, o *v1alpha1.WorkloadProfileCheckpoint, version string) error {
+func resultOf(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "saved"
+}
+
+func (r *Recommender) put(ctx context.Context, o *v1alpha1.WorkloadProfileCheckpoint, version string) error {
 	if version == "" {
 		return r.Client.Create(ctx, o, client.FieldOwner(Owner))
 	}

@@ -14,7 +14,11 @@ import (
 
 // describe writes everything that is known of a workload.
 func (h *history) describe(s *v1alpha1.WorkloadProfileStatus, now time.Time, t target, c choice, advice []advised) {
-	s.Algorithm, s.Replicas, s.Containers = c.algorithm.Name, 0, nil
+	s.Algorithm = c.algorithm.Name
+	if len(advice) == 0 {
+		return // what was known before is better than nothing
+	}
+	s.Replicas, s.Containers = 0, nil
 	if !h.last.IsZero() {
 		s.LastSample = timeOf(h.last)
 	}

@@ -89,12 +89,12 @@ func (h *history) learn() {
 	}
 }
 
-// clean forgets containers that were not seen for as long as any of their history counts.
-func (h *history) clean(now time.Time) {
+// clean forgets containers that the workload has no longer, when others were seen for as long after them as any of their history counts.
+func (h *history) clean(t target) {
 	before := h.samples()
-	maps.DeleteFunc(h.containers, func(_ string, c *model.Container) bool {
+	maps.DeleteFunc(h.containers, func(name string, c *model.Container) bool {
 		end := max(c.Usage(model.CPU).End(), c.Usage(model.Memory).End())
-		return end > 0 && c.Floor().Need == 0 && now.Sub(time.Unix(end, 0)) > forgotten
+		return end > 0 && !t.has(name) && h.last.Sub(time.Unix(end, 0)) > forgotten
 	})
 	h.checkpoint.samples -= before - h.samples() // this is no loss
 }
@@ -102,24 +102,31 @@ func (h *history) clean(now time.Time) {
 // forgotten is twice what rings keep, and 14 half-lives of VPA's histograms.
 const forgotten = 2 * model.Week * model.Long
 
-// absorb learns from the kills that pods tell of. It tells how many were new.
-func (h *history) absorb(now time.Time, pods []*corev1.Pod, events func(*corev1.Pod) []*corev1.Event) (fresh int) {
+// absorb learns from the kills that pods tell of. It tells in which containers something was learned.
+func (h *history) absorb(now time.Time, pods []*corev1.Pod, events func(*corev1.Pod) ([]*corev1.Event, bool)) (taught []string) {
+	var all []oom.Kill
 	for _, pod := range pods {
-		if !harmed(pod) {
-			continue
-		}
-		seen := func(container string) model.Sample {
-			if c, ok := h.containers[container]; ok {
-				return c.LastMemory(pod.Name)
-			}
-			return model.Sample{}
-		}
-		for _, k := range oom.OfPod(pod, seen, events(pod)) {
-			if h.container(k.Container).OOM(now, k.Kill) == model.None {
-				fresh++
-			}
+		if harmed(pod) {
+			all = append(all, h.killsOf(pod, events)...)
 		}
 	}
-	h.kills += fresh
-	return fresh
+	slices.SortStableFunc(all, func(a, b oom.Kill) int { return a.At.Compare(b.At) })
+	for _, k := range all {
+		if h.container(k.Container).OOM(now, k.Kill) == model.None {
+			taught = append(taught, k.Container)
+		}
+	}
+	h.kills += len(taught)
+	return taught
+}
+
+// killsOf a pod; without events nobody can tell whether what ended with 137 was killed for want of memory, so that waits.
+func (h *history) killsOf(pod *corev1.Pod, events func(*corev1.Pod) ([]*corev1.Event, bool)) []oom.Kill {
+	told, asked := events(pod)
+	return oom.OfPod(pod, func(container string) model.Sample {
+		if c, ok := h.containers[container]; ok && asked {
+			return c.LastMemory(pod.Name)
+		}
+		return model.Sample{}
+	}, told)
 }

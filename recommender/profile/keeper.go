@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,9 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -56,16 +59,20 @@ func (k Kind) empty() client.Object { return k.Object.DeepCopyObject().(client.O
 type Keeper struct {
 	Client   client.Client
 	Live     client.Reader
+	Clock    clock.PassiveClock
 	Kind     Kind
 	Selector labels.Selector
+	Workers  int // workloads that are worked on at the same time
 }
 
 // SetupWithManager registers the controller.
 func (k *Keeper) SetupWithManager(m ctrl.Manager) error {
 	ours := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetLabels()[profileLabel] == strings.ToLower(k.Kind.Name) })
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(m).Named("workload-"+strings.ToLower(k.Kind.Name)).
 		For(k.Kind.empty()).
-		Watches(&v1alpha1.WorkloadProfile{}, handler.EnqueueRequestsFromMapFunc(workloadOf), builder.WithPredicates(ours, predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.WorkloadProfile{}, handler.EnqueueRequestsFromMapFunc(workloadOf), builder.WithPredicates(ours, changed)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: k.Workers}).
 		Complete(k)
 }
 
@@ -74,8 +81,8 @@ func workloadOf(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: p.Namespace, Name: p.Spec.TargetRef.Name}}}
 }
 
-// Reconcile makes the workload's profile, or removes it from one that is no longer admitted. The profile of a workload that is gone is left to the
-// garbage collector, which knows better than any cache that it is.
+// Reconcile makes the workload's profile, or removes it from one that has not been admitted for a day: a label may be gone for a moment, and a selector may
+// be a mistake. The profile of a workload that is gone is left to the garbage collector, which knows better than any cache that it is.
 func (k *Keeper) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	w, err := k.look(ctx, request.NamespacedName)
 	if w == nil || err != nil {
@@ -83,22 +90,54 @@ func (k *Keeper) Reconcile(ctx context.Context, request reconcile.Request) (reco
 	}
 	p := &v1alpha1.WorkloadProfile{}
 	err = k.Client.Get(ctx, client.ObjectKey{Namespace: w.GetNamespace(), Name: NameFor(k.Kind.Name, w.GetName())}, p)
-	if client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, err
-	}
 	missing, admitted := apierrors.IsNotFound(err), k.Selector.Matches(labels.Set(w.GetLabels()))
+	var again time.Duration
 	switch {
 	case missing && admitted:
 		err = client.IgnoreAlreadyExists(k.Client.Create(ctx, k.profileFor(w), client.FieldOwner(Owner)))
-	case !missing && !admitted && p.Labels[managedBy] == Owner:
-		err = client.IgnoreNotFound(k.Client.Delete(ctx, p, client.Preconditions{UID: &p.UID}))
-	default:
+	case missing:
 		err = nil
+	case err == nil && admitted:
+		err = k.mark(ctx, p, "")
+	case err == nil && metav1.IsControlledBy(p, w) && p.Labels[managedBy] == Owner:
+		again, err = k.part(ctx, p)
 	}
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("keeping the profile of %s %s: %w", k.Kind.Name, request.NamespacedName, err)
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// part notes since when a workload is not admitted, and removes its profile when that was so for long.
+func (k *Keeper) part(ctx context.Context, p *v1alpha1.WorkloadProfile) (again time.Duration, err error) {
+	now := k.Clock.Now()
+	since, err := time.Parse(time.RFC3339, p.Annotations[unadmitted])
+	if err != nil {
+		return grace, k.mark(ctx, p, now.UTC().Format(time.RFC3339))
+	}
+	if left := since.Add(grace).Sub(now); left > 0 {
+		return left, nil
+	}
+	return 0, client.IgnoreNotFound(k.Client.Delete(ctx, p, client.Preconditions{UID: &p.UID}))
+}
+
+const (
+	// unadmitted on a profile says since when no selector admits its workload.
+	unadmitted = "metapilot.io/not-admitted-since"
+	// grace is until when that may be a mistake.
+	grace = 24 * time.Hour
+)
+
+// mark writes or removes the annotation.
+func (k *Keeper) mark(ctx context.Context, p *v1alpha1.WorkloadProfile, since string) error {
+	if p.Annotations[unadmitted] == since {
+		return nil
+	}
+	after := p.DeepCopy()
+	if delete(after.Annotations, unadmitted); since != "" {
+		metav1.SetMetaDataAnnotation(&after.ObjectMeta, unadmitted, since)
+	}
+	return client.IgnoreNotFound(k.Client.Patch(ctx, after, client.MergeFrom(p), client.FieldOwner(Owner)))
 }
 
 // look reads the workload, and asks the API server itself for one that the cache has not: its labels may have changed. It is nil if it is gone or going.
@@ -125,6 +164,8 @@ func (k *Keeper) profileFor(w client.Object) *v1alpha1.WorkloadProfile {
 		},
 		Spec: v1alpha1.WorkloadProfileSpec{TargetRef: v1alpha1.ProfileTarget{APIVersion: k.Kind.APIVersion, Kind: k.Kind.Name, Name: w.GetName()}},
 	}
+	yes := true
+	p.OwnerReferences[0].Controller = &yes // without blockOwnerDeletion, which takes more rights
 	for _, l := range []string{v1alpha1.TenantLabel, v1alpha1.FleetLabel, v1alpha1.ComponentLabel} {
 		if value, ok := w.GetLabels()[l]; ok {
 			p.Labels[l] = value

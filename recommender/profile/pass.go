@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,9 +34,8 @@ func (r *Recommender) pass(ctx context.Context) {
 	problem := errors.Join(err, r.adopt(ctx, vpas, append(rivals, profiles...)))
 	used := r.ask(ctx, profiles)
 	r.past = archive{until: begun.Add(r.Options.Period)}
-	for _, p := range profiles {
-		problem = errors.Join(problem, r.attend(ctx, p, used, vpas[about(p.Namespace, p.Spec.TargetRef)]))
-	}
+	due, missing := r.attendAll(ctx, profiles, used, vpas)
+	problem = errors.Join(problem, missing, r.writeAll(ctx, due))
 	for _, p := range rivals {
 		problem = errors.Join(problem, r.refuse(ctx, p))
 	}
@@ -46,6 +46,63 @@ func (r *Recommender) pass(ctx context.Context) {
 	}
 	passSeconds.Observe(r.Clock.Since(begun).Seconds())
 	known.Set(float64(len(profiles)))
+}
+
+// written is a profile that was fed, on its way to be told.
+type written struct {
+	profile *v1alpha1.WorkloadProfile
+	target  target
+	history *history
+	vpas    []*vpav1.VerticalPodAutoscaler
+}
+
+// attendAll feeds the profiles one after the other. Kills that are told of meanwhile go first.
+func (r *Recommender) attendAll(ctx context.Context, profiles []*v1alpha1.WorkloadProfile, used usage, vpas map[string][]*vpav1.VerticalPodAutoscaler) (due []written, problem error) {
+	for _, p := range profiles {
+		select {
+		case pod := <-r.suspects:
+			r.rescue(ctx, pod)
+		default:
+		}
+		t, err := r.attend(ctx, p, used)
+		problem = errors.Join(problem, err)
+		due = append(due, written{p, t, r.history(p), vpas[about(p.Namespace, p.Spec.TargetRef)]})
+	}
+	return due, problem
+}
+
+// writeAll saves and tells what is due, several at a time: each touches its own history alone.
+func (r *Recommender) writeAll(ctx context.Context, due []written) error {
+	problems := make([]error, len(due))
+	var all sync.WaitGroup
+	next := make(chan int)
+	for range r.Workers {
+		all.Go(func() {
+			for i := range next {
+				problems[i] = r.write(ctx, due[i])
+			}
+		})
+	}
+	for i := range due {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	return errors.Join(problems...)
+}
+
+func (r *Recommender) write(ctx context.Context, w written) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*brief)
+	defer cancel()
+	for _, v := range w.vpas {
+		w.history.inherit(w.profile, v)
+	}
+	problem := r.finish(ctx, w.profile, w.target, w.history)
+	for _, v := range w.vpas {
+		advice := w.history.advise(r.Clock.Now(), w.profile, r.choose(w.profile, w.target))
+		problem = errors.Join(problem, r.serve(ctx, v, w.target, w.history, advice))
+	}
+	return problem
 }
 
 // profiles are those that are worked on, and those whose workload has an older one already.
@@ -104,28 +161,25 @@ func (r *Recommender) forget(profiles []*v1alpha1.WorkloadProfile) {
 	maps.DeleteFunc(r.histories, func(uid types.UID, _ *history) bool { return !there[uid] })
 }
 
-// attend feeds one profile with what was used, and fills it.
-func (r *Recommender) attend(ctx context.Context, p *v1alpha1.WorkloadProfile, used usage, vpas []*vpav1.VerticalPodAutoscaler) error {
-	t, err := r.find(ctx, p)
+// attend feeds one profile with what was used.
+func (r *Recommender) attend(ctx context.Context, p *v1alpha1.WorkloadProfile, used usage) (target, error) {
+	bounded, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	t, err := r.find(bounded, p)
 	if err != nil {
 		t.fault = fault{"Unreadable", fmt.Sprintf("%v: nothing of this profile changes until it can be read", err)}
 	}
+	if t.fault.reason != "" {
+		return t, err
+	}
 	h, now := r.history(p), r.Clock.Now()
-	if t.fault.reason == "" {
-		if fresh := h.absorb(now, t.pods, r.events(ctx)); fresh > 0 {
-			r.learned(p, h)
-		}
-		if r.fill(ctx, p, t, h) {
-			r.feed(h, t, used)
-		}
-		h.learn()
-		h.clean(now)
+	r.learned(p, h, h.absorb(now, t.pods, r.events(ctx)))
+	if r.fill(ctx, p, t, h) {
+		r.feed(h, t, used)
 	}
-	err = errors.Join(err, r.finish(ctx, p, t, h))
-	for _, v := range vpas {
-		err = errors.Join(err, r.serve(ctx, v, t, h, h.advise(now, p, r.choose(p, t))))
-	}
-	return err
+	h.learn()
+	h.clean(t)
+	return t, nil
 }
 
 // feed counts what the pods of a target have used.
@@ -133,6 +187,9 @@ func (r *Recommender) feed(h *history, t target, used usage) {
 	now := r.Clock.Now()
 	for _, pod := range t.pods {
 		for _, one := range used[client.ObjectKeyFromObject(pod)] {
+			if !t.has(one.Container) {
+				continue // whoever says so is mistaken
+			}
 			fault := h.add(now, one.Source, one.Reading)
 			count(one.Source, fault)
 		}
@@ -151,18 +208,17 @@ func (r *Recommender) finish(ctx context.Context, p *v1alpha1.WorkloadProfile, t
 // apart spreads what is due in a period by up to a quarter, so that not all profiles are written at once.
 func apart(uid types.UID, period time.Duration) time.Duration {
 	sum := fnv.New32a()
-	sum.Write([]byte(uid)) //nolint:errcheck // a hash takes everything
+	sum.Write([]byte(uid))
 	return period - time.Duration(sum.Sum32()%1024)*period/4096
 }
 
-// learned tells of a kill.
-func (r *Recommender) learned(p *v1alpha1.WorkloadProfile, h *history) {
-	kills.Add(float64(h.kills))
-	for _, name := range h.names() {
-		if f := h.containers[name].Floor(); f.Need > 0 && f.Slots == 0 {
-			r.Recorder.Eventf(p, nil, corev1.EventTypeWarning, "OOMKilled", "Learn", "container %s of %s was killed for want of memory at %s: at least %s is recommended",
-				name, named(p.Spec.TargetRef), amount(model.Memory, f.Limit), amount(model.Memory, f.Need))
-		}
+// learned tells of kills.
+func (r *Recommender) learned(p *v1alpha1.WorkloadProfile, h *history, taught []string) {
+	kills.Add(float64(len(taught)))
+	for _, name := range taught {
+		f := h.containers[name].Floor()
+		r.Recorder.Eventf(p, nil, corev1.EventTypeWarning, "OOMKilled", "Learn", "container %s of %s was killed for want of memory at %s: at least %s is recommended",
+			name, named(p.Spec.TargetRef), amount(model.Memory, f.Limit), amount(model.Memory, f.Need))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
@@ -21,13 +22,13 @@ import (
 
 const mi = 1 << 20
 
-func any(*v1alpha1.WorkloadProfile) bool { return true }
+func asItIs(*v1alpha1.WorkloadProfile) bool { return true }
 
 func testKept(t *testing.T, w *world) {
 	w.start()
 	d := w.deploy("api", true, 0)
 	w.deploy("other", false, 0)
-	p := w.profile("api", any)
+	p := w.profile("api", asItIs)
 	if len(p.OwnerReferences) != 1 || p.OwnerReferences[0].UID != d.UID || p.Labels[v1alpha1.TenantLabel] != "demo" {
 		t.Errorf("the profile is not its workload's: %+v", p.ObjectMeta)
 	}
@@ -40,8 +41,38 @@ func testKept(t *testing.T, w *world) {
 	if err := w.Update(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
+	marked := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Annotations["metapilot.io/not-admitted-since"] != "" })
+	d.Labels = map[string]string{v1alpha1.TenantLabel: "demo"}
+	if err := w.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	w.profile("api", func(p *v1alpha1.WorkloadProfile) bool {
+		return p.UID == marked.UID && p.Annotations["metapilot.io/not-admitted-since"] == ""
+	})
+	d.Labels = nil
+	if err := w.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Annotations["metapilot.io/not-admitted-since"] != "" })
+	if err := w.edit("api", func(p *v1alpha1.WorkloadProfile) {
+		p.Annotations["metapilot.io/not-admitted-since"] = w.clock.Now().Add(-25 * time.Hour).Format(time.RFC3339)
+	}); err != nil {
+		t.Fatal(err)
+	}
 	w.gone("deployment-api")
 	w.gone("deployment-other")
+}
+
+// edit changes a profile, whatever is written to it at the same time.
+func (w *world) edit(name string, change func(*v1alpha1.WorkloadProfile)) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		p := &v1alpha1.WorkloadProfile{}
+		if err := w.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "deployment-" + name}, p); err != nil {
+			return err
+		}
+		change(p)
+		return w.Update(w.t.Context(), p)
+	})
 }
 
 // gone waits until there is no such profile.
@@ -64,7 +95,7 @@ func testFilled(t *testing.T, w *world) {
 	for i, use := range []float64{100, 400, 200} {
 		w.meter.uses(fmt.Sprintf("api-7f9-%05d", i), use, use*mi)
 	}
-	w.meter.uses("api-6c4-abcde", 50, 600*mi) // one that is no longer there
+	w.meter.uses("api-6c4-bcdfg", 50, 600*mi) // one that is no longer there
 	w.start()
 	p := w.profile("api", ready)
 	c := p.Status.Containers[0]
@@ -80,6 +111,11 @@ func testFilled(t *testing.T, w *world) {
 	if r := c.Recommended; r.Requests.CPU.Cmp(*c.CPU.Target) != 0 || r.Limits.CPU != nil || r.Limits.Memory.Value() != 2*r.Requests.Memory.Value() {
 		t.Errorf("recommended %+v", r)
 	}
+	checkFigures(t, c)
+}
+
+func checkFigures(t *testing.T, c v1alpha1.ContainerProfile) {
+	t.Helper()
 	if len(c.CPU.Usage) != 3 || c.CPU.Usage[1].Max.MilliValue() < 400 || len(c.CPU.Algorithms) != 5 || len(c.CPU.Recent) != 48 || c.CPU.GapsPercent > 1 {
 		t.Errorf("%+v", c.CPU)
 	}
@@ -145,6 +181,13 @@ func testKill(t *testing.T, w *world) {
 	p := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return ready(p) && p.Status.Containers[0].OOMFloor != nil })
 	if got := p.Status.Containers[0]; got.OOMFloor.Bytes.Value() != 384*mi || got.Memory.Target.Value() < 384*mi {
 		t.Errorf("floor %v, target %v", &got.OOMFloor.Bytes, got.Memory.Target)
+	}
+	for range 5 {
+		w.clock.Step(time.Minute)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := w.profile("api", asItIs).Status.Containers[0].OOMFloor; got.Bytes.Value() != 384*mi || got.Kills != 1 {
+		t.Errorf("the same kill was learned from again: %+v", got)
 	}
 	saved, err := w.checkpoint(p.Name)
 	if err != nil {
@@ -269,7 +312,7 @@ func testRivals(t *testing.T, w *world) {
 	w.profile("a-rival", func(p *v1alpha1.WorkloadProfile) bool {
 		return is(p, v1alpha1.StalledCondition, metav1.ConditionTrue, "TargetTaken")
 	})
-	if !ready(w.profile("api", any)) {
+	if !ready(w.profile("api", asItIs)) {
 		t.Error("the older one does not work any more")
 	}
 }
@@ -295,9 +338,8 @@ func testUnknownAlgorithm(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.Algorithm == "vpa" })
-	p = w.profile("api", any)
-	p.Spec.Algorithm = "best"
-	if err := w.Update(t.Context(), p); err == nil || !strings.Contains(err.Error(), "write auto, peak-trend") {
+	err := w.edit("api", func(p *v1alpha1.WorkloadProfile) { p.Spec.Algorithm = "best" })
+	if err == nil || !strings.Contains(err.Error(), "write auto, peak-trend") {
 		t.Errorf("an unknown algorithm in the spec: %v", err)
 	}
 }
@@ -307,15 +349,16 @@ func testBounds(t *testing.T, w *world) {
 	w.deploy("api", true, 1)
 	w.meter.uses("api-7f9-00000", 400, 300*mi)
 	w.start()
-	p := w.profile("api", ready)
+	w.profile("api", ready)
 	cpu, memory := resource.MustParse("250m"), resource.MustParse("4Gi")
-	p.Spec.Containers = []v1alpha1.ContainerBounds{
-		{Name: "*", Bounds: v1alpha1.Bounds{Max: v1alpha1.BoundAmounts{CPU: &cpu}}, MemoryPerCore: v1alpha1.MemoryPerCore{Min: &memory}},
-	}
-	if err := w.Update(t.Context(), p); err != nil {
+	if err := w.edit("api", func(p *v1alpha1.WorkloadProfile) {
+		p.Spec.Containers = []v1alpha1.ContainerBounds{
+			{Name: "*", Bounds: v1alpha1.Bounds{Max: v1alpha1.BoundAmounts{CPU: &cpu}}, MemoryPerCore: v1alpha1.MemoryPerCore{Min: &memory}},
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
-	p = w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.ObservedGeneration == p.Generation })
+	p := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.ObservedGeneration == p.Generation })
 	c := p.Status.Containers[0]
 	if c.CPU.Target.MilliValue() != 250 || c.CPU.Uncapped.MilliValue() < 400 || c.Memory.Target.Value() != 1<<30 {
 		t.Errorf("CPU %v of %v, memory %v: %s; %s", c.CPU.Target, c.CPU.Uncapped, c.Memory.Target, c.CPU.Reason, c.Memory.Reason)

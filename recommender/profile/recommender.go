@@ -26,6 +26,7 @@ type Recommender struct {
 	Clock    clock.WithTicker
 	Sources  []source.Source // the first one that knows an amount is believed
 	Options  Options
+	Workers  int // profiles that are written at the same time
 
 	histories map[types.UID]*history // of profiles
 	faults    map[string]string      // of the sources, at the last pass
@@ -38,6 +39,7 @@ type Recommender struct {
 type testimony struct {
 	version string
 	events  []*corev1.Event
+	asked   bool
 }
 
 // Options are the settings of the loop.
@@ -59,6 +61,7 @@ func (r *Recommender) SetupWithManager(m ctrl.Manager) error {
 	if _, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    r.suspect,
 		UpdateFunc: func(_, o any) { r.suspect(o) },
+		DeleteFunc: r.suspect, // a pod that was evicted may be gone before it is looked at
 	}); err != nil {
 		return err
 	}
@@ -67,6 +70,9 @@ func (r *Recommender) SetupWithManager(m ctrl.Manager) error {
 
 // suspect hands a pod that may have been killed to the loop. What does not fit is found by the next pass, which looks at every pod.
 func (r *Recommender) suspect(o any) {
+	if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
+		o = gone.Obj
+	}
 	pod, ok := o.(*corev1.Pod)
 	if !ok || !harmed(pod) {
 		return
@@ -108,29 +114,39 @@ const (
 	killed    = 137 // 128 + SIGKILL
 )
 
-// events are those of a pod that has ended in a doubtful way. They are asked for again only when its status is another one.
-func (r *Recommender) events(ctx context.Context) func(*corev1.Pod) []*corev1.Event {
-	return func(pod *corev1.Pod) []*corev1.Event {
-		if !doubtful(pod) {
-			return nil
+// events are those of a pod that has ended in a doubtful way, and whether they could be asked for. They are asked for again only when its status is
+// another one.
+func (r *Recommender) events(ctx context.Context) func(*corev1.Pod) ([]*corev1.Event, bool) {
+	return func(pod *corev1.Pod) ([]*corev1.Event, bool) {
+		have, known := r.told[pod.UID]
+		switch {
+		case !doubtful(pod):
+			return nil, true
+		case !known || have.version != pod.ResourceVersion:
+			have = r.question(ctx, pod)
+			r.told[pod.UID] = have
 		}
-		if have, known := r.told[pod.UID]; known && have.version == pod.ResourceVersion {
-			return have.events
-		}
-		var list corev1.EventList
-		err := r.Live.List(ctx, &list, client.InNamespace(pod.Namespace), client.MatchingFields{"involvedObject.uid": string(pod.UID)}, client.Limit(page))
-		if err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Events of a killed pod cannot be read", "pod", client.ObjectKeyFromObject(pod))
-			return nil
-		}
-		said := testimony{version: pod.ResourceVersion}
-		for i := range list.Items {
-			said.events = append(said.events, &list.Items[i])
-		}
-		r.told[pod.UID] = said
-		return said.events
+		return have.events, have.asked
 	}
 }
+
+func (r *Recommender) question(ctx context.Context, pod *corev1.Pod) testimony {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	said := testimony{version: pod.ResourceVersion, asked: true}
+	var list corev1.EventList
+	if err := r.Live.List(ctx, &list, client.InNamespace(pod.Namespace), client.MatchingFields{"involvedObject.uid": string(pod.UID)}, client.Limit(page)); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Events of a killed pod cannot be read, so its end is not judged", "pod", client.ObjectKeyFromObject(pod))
+		return testimony{} // of no version, so that it is asked again
+	}
+	for i := range list.Items {
+		said.events = append(said.events, &list.Items[i])
+	}
+	return said
+}
+
+// brief is how long one question to the API server may take: others wait behind it.
+const brief = 5 * time.Second
 
 // NeedLeaderElection is so that one history is kept and not two.
 func (r *Recommender) NeedLeaderElection() bool { return true }
@@ -190,9 +206,13 @@ func (r *Recommender) rescue(ctx context.Context, pod *corev1.Pod) {
 			continue
 		}
 		h := r.history(p)
-		if h.absorb(r.Clock.Now(), []*corev1.Pod{pod}, r.events(ctx)) > 0 {
-			r.learned(p, h)
-			r.finish(ctx, p, t, h)
+		taught := h.absorb(r.Clock.Now(), []*corev1.Pod{pod}, r.events(ctx))
+		r.learned(p, h, taught)
+		if len(taught) == 0 {
+			continue
+		}
+		if err := r.finish(ctx, p, t, h); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "A kill is learned from and not told yet", "profile", client.ObjectKeyFromObject(p))
 		}
 	}
 }

@@ -28,6 +28,18 @@ type target struct {
 	fault    fault // why nothing can be said of it
 }
 
+// has tells whether the workload's pods have a container of this name; of a workload without pods nobody knows.
+func (t target) has(container string) bool {
+	for _, pod := range t.pods {
+		for _, c := range pod.Spec.Containers {
+			if c.Name == container {
+				return true
+			}
+		}
+	}
+	return len(t.pods) == 0
+}
+
 // fault is a reason, as conditions have it, and what a person has to know.
 type fault struct{ reason, message string }
 
@@ -141,17 +153,23 @@ func madeFor(ref v1alpha1.ProfileTarget, pod string) bool {
 	if !ok {
 		return false
 	}
-	dashes := strings.Count(rest, "-")
+	first, second, two := strings.Cut(rest, "-")
 	switch ref.Kind {
 	case "Deployment":
-		return dashes == 1 && len(rest) > generated && rest[len(rest)-generated-1] == '-'
+		return two && made(first) && made(second) && len(second) == generated
 	case "StatefulSet":
-		return dashes == 0 && strings.Trim(rest, "0123456789") == ""
+		return strings.Trim(rest, "0123456789") == ""
 	case "DaemonSet":
-		return dashes == 0 && len(rest) == generated
+		return made(rest) && len(rest) == generated
 	}
 	return false
 }
 
-// generated is the length of the end of a name that the API server makes.
-const generated = 5
+// made: the API server or a controller has made this part of a name.
+func made(part string) bool { return part != "" && strings.Trim(part, alphabet) == "" }
+
+// k8s.io/apimachinery/pkg/util/rand, and k8s.io/apiserver/pkg/storage/names for the length of the last part.
+const (
+	alphabet  = "bcdfghjklmnpqrstvwxz2456789"
+	generated = 5
+)

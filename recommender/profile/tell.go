@@ -40,8 +40,8 @@ func (r *Recommender) tell(ctx context.Context, p *v1alpha1.WorkloadProfile, t t
 	if t.fault.reason == "" {
 		h.describe(s, now, t, choice, advice)
 	}
-	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(p), client.FieldOwner(Owner)); err != nil {
-		return fmt.Errorf("writing the status of WorkloadProfile %s: %w", client.ObjectKeyFromObject(p), client.IgnoreNotFound(err))
+	if err := client.IgnoreNotFound(r.Client.Status().Patch(ctx, after, client.MergeFrom(p), client.FieldOwner(Owner))); err != nil {
+		return fmt.Errorf("writing the status of WorkloadProfile %s: %w", client.ObjectKeyFromObject(p), err)
 	}
 	h.told = now
 	h.publish(advice)

@@ -31,6 +31,8 @@ const (
 
 // autoscalers are the VerticalPodAutoscalers that name us, by their target. Where VPA is not installed there is none.
 func (r *Recommender) autoscalers(ctx context.Context) (map[string][]*vpav1.VerticalPodAutoscaler, error) {
+	ctx, cancel := context.WithTimeout(ctx, brief) // the cache waits for as long as they cannot be listed
+	defer cancel()
 	var list vpav1.VerticalPodAutoscalerList
 	err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy)
 	if apimeta.IsNoMatchError(err) {
@@ -85,13 +87,32 @@ func (r *Recommender) adopt(ctx context.Context, vpas map[string][]*vpav1.Vertic
 	return problem
 }
 
+// inherit takes what was recommended before by somebody else for what was published: less is not recommended for want of data.
+func (h *history) inherit(p *v1alpha1.WorkloadProfile, v *vpav1.VerticalPodAutoscaler) {
+	if v.Status.Recommendation == nil {
+		return
+	}
+	if h.published == nil {
+		h.published = published(&p.Status)
+	}
+	for _, one := range v.Status.Recommendation.ContainerRecommendations {
+		before := h.published[one.ContainerName]
+		for r := range model.Resources {
+			if q, told := one.Target[corev1.ResourceName(r.String())]; told && before[r] == 0 {
+				before[r] = number(r, &q)
+			}
+		}
+		h.published[one.ContainerName] = before
+	}
+}
+
 // serve writes what a VerticalPodAutoscaler gets: the same recommendation, within its own bounds.
 func (r *Recommender) serve(ctx context.Context, v *vpav1.VerticalPodAutoscaler, t target, h *history, advice []advised) error {
 	now := r.Clock.Now()
 	after := v.DeepCopy()
 	after.Status.ObservedGeneration = &v.Generation
-	if t.fault.reason == "" {
-		after.Status.Recommendation = recommendation(v, advice)
+	if got := recommendation(v, advice); t.fault.reason == "" && got != nil {
+		after.Status.Recommendation = got // else what somebody has recommended before is better than nothing
 	}
 	for _, c := range vpaConditions(t, after.Status.Recommendation) {
 		c.ObservedGeneration = v.Generation
@@ -205,6 +226,8 @@ func (r *Recommender) lend(ctx context.Context, v *vpav1.VerticalPodAutoscaler, 
 		switch {
 		case apierrors.IsNotFound(err):
 			err = r.Client.Create(ctx, o, client.FieldOwner(Owner))
+		case err == nil && there.Status.TotalSamplesCount > o.Status.TotalSamplesCount:
+			continue // VPA's own, from before, which knows more
 		case err == nil:
 			o.ResourceVersion = there.ResourceVersion
 			err = r.Client.Update(ctx, o, client.FieldOwner(Owner))

@@ -82,14 +82,14 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	r := &profile.Recommender{
-		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(profile.Owner), Clock: w.clock, Sources: []source.Source{w.meter},
+		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(profile.Owner), Clock: w.clock, Sources: []source.Source{w.meter}, Workers: 4,
 		Options: profile.Options{Algorithm: "auto", Period: time.Minute, Save: 5 * time.Minute, Tell: time.Minute},
 	}
 	if err := r.SetupWithManager(m); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, kind := range profile.Kinds {
-		k := &profile.Keeper{Client: m.GetClient(), Live: m.GetAPIReader(), Kind: kind, Selector: admitted}
+		k := &profile.Keeper{Client: m.GetClient(), Live: m.GetAPIReader(), Clock: w.clock, Kind: kind, Selector: admitted, Workers: 4}
 		if err := k.SetupWithManager(m); err != nil {
 			w.t.Fatal(err)
 		}
@@ -234,9 +234,9 @@ func (w *world) killed(pod string, at time.Time) {
 }
 
 // passed tells whether a pass has begun since the last call.
-func (m *meter) passed() (new bool) {
-	m.change(func() { new, m.asked = m.asked > 0, 0 })
-	return new
+func (m *meter) passed() (yes bool) {
+	m.change(func() { yes, m.asked = m.asked > 0, 0 })
+	return yes
 }
 
 // profile of a Deployment once it is as wanted; the clock goes on by a minute after each pass while that is waited for.

@@ -39,9 +39,9 @@ func profiles(ctx context.Context, s *scenario.Scenario, namespace string) (map[
 }
 
 // await waits until the profile of a workload is as wanted.
-func await(s *scenario.Scenario, namespace, workload, what string, limit time.Duration, wanted func(*v1alpha1.WorkloadProfile) bool) (p *v1alpha1.WorkloadProfile) {
+func await(s *scenario.Scenario, namespace, workload, what string, wanted func(*v1alpha1.WorkloadProfile) bool) (p *v1alpha1.WorkloadProfile) {
 	s.Helper()
-	s.Eventually(fmt.Sprintf("the profile of %s %s", workload, what), limit, func(ctx context.Context) (bool, string) {
+	s.Eventually(fmt.Sprintf("the profile of %s %s", workload, what), known, func(ctx context.Context) (bool, string) {
 		all, err := profiles(ctx, s, namespace)
 		if p = all[workload]; err != nil || p == nil {
 			return false, fmt.Sprintf("%v, profiles of %d workloads", err, len(all))
@@ -66,7 +66,7 @@ func TestProfilesOfATenant(t *testing.T) {
 	s := scenario.New(t)
 	tc := hosted.New(s, "known", "")
 	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		p := await(s, tc.Home, component, "has real usage", known, ready)
+		p := await(s, tc.Home, component, "has real usage", ready)
 		c := p.Status.Containers[0]
 		if c.Name != component || c.CPU.Samples == 0 || c.Memory.Usage[0].Max.Value() < 5<<20 || c.Memory.Target.Value() < c.Memory.Usage[0].Max.Value() {
 			t.Errorf("%s: %+v", component, c)
@@ -105,14 +105,14 @@ func TestRecommenderIsKilledAfterAnOOM(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
 	s.Apply(fmt.Sprintf(hog, "wait"))
-	await(s, s.Namespace, "hog", "is there", known, func(p *v1alpha1.WorkloadProfile) bool { return true })
+	await(s, s.Namespace, "hog", "is there", func(*v1alpha1.WorkloadProfile) bool { return true })
 	s.Apply(fmt.Sprintf(hog, `hog, "100"`))
 	s.Eventually("the hog is OOM-killed", time.Minute, func(ctx context.Context) (bool, string) {
 		out, err := s.TryKubectl(ctx, "get", "pods", "-o", `jsonpath={.items[*].status.containerStatuses[*].lastState.terminated.reason}{.items[*].status.containerStatuses[*].state.terminated.reason}`)
 		return err == nil && out != "", out
 	})
 	hosted.Kill(s, hosted.WorkloadRecommender)
-	p := await(s, s.Namespace, "hog", "tells of the kill", known, func(p *v1alpha1.WorkloadProfile) bool {
+	p := await(s, s.Namespace, "hog", "tells of the kill", func(p *v1alpha1.WorkloadProfile) bool {
 		return len(p.Status.Containers) == 1 && p.Status.Containers[0].OOMFloor != nil
 	})
 	if floor := p.Status.Containers[0].OOMFloor; floor.Bytes.Value() < 96<<20 {

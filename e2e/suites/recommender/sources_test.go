@@ -125,7 +125,7 @@ func TestEitherSourceMayStop(t *testing.T) {
 	s.Kubectl("rollout", "status", "deployment/prometheus", "--timeout=60s")
 	askAlso(s)
 	s.Apply(server)
-	p := await(s, s.Namespace, "server", "is known from Prometheus", known, func(p *v1alpha1.WorkloadProfile) bool {
+	p := await(s, s.Namespace, "server", "is known from Prometheus", func(p *v1alpha1.WorkloadProfile) bool {
 		return ready(p) && from(p, "prometheus") != nil && is(p, v1alpha1.SourcesAnswerCondition, metav1.ConditionTrue)
 	})
 	if c := p.Status.Containers[0]; c.Memory.Usage[0].Max.Value() < 1<<20 || c.Memory.Usage[0].Max.Value() > 64<<20 {
@@ -141,7 +141,7 @@ func TestEitherSourceMayStop(t *testing.T) {
 	})
 
 	s.Kubectl("scale", "deployment/prometheus", "--replicas=1")
-	await(s, s.Namespace, "server", "is known from both", known, func(p *v1alpha1.WorkloadProfile) bool {
+	await(s, s.Namespace, "server", "is known from both", func(p *v1alpha1.WorkloadProfile) bool {
 		return is(p, v1alpha1.SourcesAnswerCondition, metav1.ConditionTrue)
 	})
 	s.Kubectl("--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=0")
@@ -158,7 +158,7 @@ func TestEitherSourceMayStop(t *testing.T) {
 // holds waits until the profile says that a source does not answer, and sees that nothing is recommended less for that.
 func holds(s *scenario.Scenario, before *v1alpha1.WorkloadProfile, source string) *v1alpha1.WorkloadProfile {
 	s.Helper()
-	p := await(s, s.Namespace, "server", "says that "+source+" does not answer", known, func(p *v1alpha1.WorkloadProfile) bool {
+	p := await(s, s.Namespace, "server", "says that "+source+" does not answer", func(p *v1alpha1.WorkloadProfile) bool {
 		for _, one := range p.Status.Sources {
 			if one.Name == source {
 				return one.Fault != "" && is(p, v1alpha1.SourcesAnswerCondition, metav1.ConditionFalse)
