@@ -197,6 +197,27 @@ func TestHoldIsNotToldAnewForOneGrain(t *testing.T) {
 	}
 }
 
+// Noise takes one of two wishes away, and brings it back.
+func TestHoldIsNotToldAnewForLess(t *testing.T) {
+	o, p := member()
+	p.Up = model.Off
+	killed(o, 0, 512<<20)
+	uses(&o.Pods[0], 500, 200<<20, 200<<20)
+	plan := Decide(o, p)
+	carryOut(o, &plan)
+	busy := o.Pods[0].Usage
+	for range 3 {
+		o.Pods[0].Usage = nil
+		if less := Decide(o, p); less.Decision != model.Hold || less.Record || less.Wants == plan.Wants {
+			t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&less), less.Record)
+		}
+		o.Pods[0].Usage = busy
+		if again := Decide(o, p); again.Decision != model.Hold || again.Record || again.Wants != plan.Wants {
+			t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&again), again.Record)
+		}
+	}
+}
+
 func TestHoldAtTheBoundIsToldWithWhatWasWanted(t *testing.T) {
 	o, p := member()
 	p.Max.Memory = 512 << 20

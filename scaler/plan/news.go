@@ -27,16 +27,21 @@ func news(o *model.Observed, plan *model.Plan) bool {
 		last.DryRun = plan.DryRun
 	case model.Up, model.Restart, model.Revert, model.Stay:
 	}
-	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && alike(last.To, to)
+	same := last.Decision == plan.Decision && last.DryRun == plan.DryRun && last.Guard == guard && told(last.To, to, plan.From)
 	return !same || o.Now.Sub(last.At) >= sameAgain
 }
 
-// alike sizes differ by less than a tenth, or by one grain: usage never stands still.
-func alike(a, b model.Size) bool {
+// told: what is wanted was wanted before. That less of it is left is no news, for noise takes a wish away and brings it back.
+func told(before, wanted, have model.Size) bool {
 	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		if x, y := a.Steered(r), b.Steered(r); max(x, y)*9 > min(x, y)*10 && max(x, y)-min(x, y) > grain(r) {
+		if wanted.Steered(r) != have.Steered(r) && !near(before.Steered(r), wanted.Steered(r), r) {
 			return false
 		}
 	}
 	return true
+}
+
+// near amounts differ by less than a tenth, or by one grain: usage never stands still.
+func near(x, y int64, r model.Resource) bool {
+	return max(x, y)*9 <= min(x, y)*10 || max(x, y)-min(x, y) <= grain(r)
 }
