@@ -208,12 +208,12 @@ func TestHoldIsNotToldAnewForLess(t *testing.T) {
 	busy := o.Pods[0].Usage
 	for range 3 {
 		o.Pods[0].Usage = nil
-		if less := Decide(o, p); less.Decision != model.Hold || less.Record || less.Wants == plan.Wants {
-			t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&less), less.Record)
+		if less := Decide(o, p); less.Decision != model.Hold || less.News || less.Wants == plan.Wants {
+			t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&less), less.News)
 		}
 		o.Pods[0].Usage = busy
-		if again := Decide(o, p); again.Decision != model.Hold || again.Record || again.Wants != plan.Wants {
-			t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&again), again.Record)
+		if again := Decide(o, p); again.Decision != model.Hold || again.News || again.Wants != plan.Wants {
+			t.Errorf("%s, and then %s, news %t", Explain(&plan), Explain(&again), again.News)
 		}
 	}
 }
