@@ -155,7 +155,11 @@ func TestRegretComesWithTheFirstSign(t *testing.T) {
 		"a kill before": {func(o *model.Observed) {
 			o.Kills = []model.Kill{{Pod: "a", At: now.Add(-31 * time.Minute), Limit: 512 * mi}}
 		}, ""},
-		"use above the threshold":  {func(o *model.Observed) { uses(o, 380*mi) }, "regret: a uses 380Mi since"},
+		"use above the threshold": {func(o *model.Observed) { uses(o, 380*mi) }, "regret: a uses 380Mi since"},
+		"use of memory after a step of CPU": {func(o *model.Observed) {
+			o.Lowered.From, o.Lowered.To = o.Size.With(model.CPU, 2*o.Size.Requests.CPU, 0), o.Size
+			uses(o, 380*mi)
+		}, ""},
 		"use, while it is unknown": {func(o *model.Observed) { uses(o, 380*mi); o.Metrics = "no answer" }, ""},
 		"not ready for a minute":   {func(o *model.Observed) { o.Pods[0].Ready, o.Pods[0].Turned = false, now.Add(-time.Minute) }, "regret: a is not ready since 02:59:00"},
 		"not ready for a moment":   {func(o *model.Observed) { o.Pods[0].Ready, o.Pods[0].Turned = false, now.Add(-time.Second) }, ""},

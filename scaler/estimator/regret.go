@@ -56,7 +56,7 @@ func signOf(o *model.Observed, p *model.Policy) sign {
 			return sign{fmt.Sprintf("%s was OOM-killed at %s", k.Pod, model.Short(model.Memory, k.Limit)), "oom", k.Pod, k.At}
 		}
 	}
-	if s := strained(o, model.Memory, p.Memory); s.says != "" {
+	if s := strained(o, model.Memory, p.Memory); s.says != "" && o.Lowered.From.Steered(model.Memory) > o.Lowered.To.Steered(model.Memory) {
 		return s
 	}
 	if s := strained(o, model.CPU, p.CPU); s.says != "" {
@@ -65,8 +65,8 @@ func signOf(o *model.Observed, p *model.Policy) sign {
 	return unwell(o)
 }
 
-// strained: a pod has begun to use so much that the source calls for more. That of another resource counts as well: a collector of garbage with less
-// memory takes more CPU.
+// strained: a pod has begun to use so much that the source calls for more. CPU counts after a step of memory, too: a collector of garbage with less
+// memory takes more of it. Memory does not after a step of CPU: nothing needs more of it for that.
 func strained(o *model.Observed, r model.Resource, source model.Utilization) sign {
 	have := o.Size.Steered(r)
 	if !source.Enabled || have == 0 || o.Metrics != "" {
