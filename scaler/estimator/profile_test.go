@@ -159,6 +159,9 @@ func TestRegretComesWithTheFirstSign(t *testing.T) {
 		"use of memory after a step of CPU": {func(o *model.Observed) {
 			o.Lowered.From, o.Lowered.To = o.Size.With(model.CPU, 2*o.Size.Requests.CPU, 0), o.Size
 			uses(o, 380*mi)
+			for i := range o.Pods[0].Usage {
+				o.Pods[0].Usage[i].CPU = 10
+			}
 		}, ""},
 		"use, while it is unknown": {func(o *model.Observed) { uses(o, 380*mi); o.Metrics = "no answer" }, ""},
 		"not ready for a minute":   {func(o *model.Observed) { o.Pods[0].Ready, o.Pods[0].Turned = false, now.Add(-time.Minute) }, "regret: a is not ready since 02:59:00"},
