@@ -64,7 +64,7 @@ func picture(set string, names []string, results map[string]result) string {
 	for i, who := range []struct{ prefix, color, says string }{{"ours", "#0a7d4f", "ours, auto, by multiples"}, {"vpa", "#c0392b", "VPA, by percentiles"}} {
 		var line []string
 		for _, name := range names {
-			if r := results[name]; strings.HasPrefix(name, who.prefix) {
+			if r := results[name]; strings.HasPrefix(name, who.prefix) && r.slack >= 0 && r.exceed <= mostExceeded {
 				line = append(line, fmt.Sprintf("%.1f,%.1f", x(r.slack), y(r.exceed)))
 				fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"><title>%s: %.1f %% slack, %.2f %% above, %.2f changes a day</title></circle>`+"\n", x(r.slack), y(r.exceed), who.color, name, r.slack, r.exceed, r.changes)
 			}
