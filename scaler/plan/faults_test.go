@@ -218,6 +218,29 @@ func TestHoldIsNotToldAnewForLess(t *testing.T) {
 	}
 }
 
+func TestWhatWasToldIsComparedWithWhatIsWanted(t *testing.T) {
+	size := func(cpu, memory int64) model.Size {
+		return model.Size{Requests: model.Amounts{CPU: cpu, Memory: memory << 20}}
+	}
+	for name, tc := range map[string]struct {
+		before, wanted model.Size
+		want           bool
+	}{
+		"the same":                   {size(200, 768), size(200, 768), true},
+		"a little more":              {size(200, 768), size(210, 768), true},
+		"one of two is left":         {size(200, 768), size(100, 768), true},
+		"the other one is":           {size(200, 768), size(200, 512), true},
+		"more of one":                {size(200, 768), size(100, 1024), false},
+		"another one":                {size(200, 512), size(100, 768), false},
+		"a restart at the same size": {size(100, 512), size(100, 512), true},
+		"a restart at another size":  {size(300, 512), size(100, 512), false},
+	} {
+		if got := told(tc.before, tc.wanted, size(100, 512)); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func TestHoldAtTheBoundIsToldWithWhatWasWanted(t *testing.T) {
 	o, p := member()
 	p.Max.Memory = 512 << 20

@@ -31,10 +31,12 @@ func news(o *model.Observed, plan *model.Plan) bool {
 	return !same || o.Now.Sub(last.At) >= sameAgain
 }
 
-// told: what is wanted was wanted before. That less of it is left is no news, for noise takes a wish away and brings it back.
+// told: what is wanted was wanted before. That less of it is left is no news, for noise takes a wish away and brings it back. A restart wants no other
+// size, and is told anew for another one.
 func told(before, wanted, have model.Size) bool {
 	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		if wanted.Steered(r) != have.Steered(r) && !near(before.Steered(r), wanted.Steered(r), r) {
+		left := wanted.Steered(r) == have.Steered(r) && wanted != have
+		if !left && !near(before.Steered(r), wanted.Steered(r), r) {
 			return false
 		}
 	}
