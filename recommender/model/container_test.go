@@ -307,3 +307,23 @@ func TestThePastIsAsGoodAsThePresent(t *testing.T) {
 	}
 	alike(t, live, told)
 }
+
+// Of two that have learned apart, neither lowers what the other one knows.
+func TestTheLaterKillIsHeeded(t *testing.T) {
+	small, large := Kill{"a", start, 256 << 20}, Kill{"b", start.Add(time.Hour), 128 << 20}
+	one, other := NewContainer(), NewContainer()
+	one.OOM(start, small)
+	other.OOM(start.Add(time.Hour), large)
+	before := one.Floor()
+	one.Heed(other.Floor())
+	if got := one.Floor(); got.At != other.Floor().At || got.Need != before.Need || got.Limit != before.Limit {
+		t.Errorf("%+v, after %+v heard of %+v", got, before, other.Floor())
+	}
+	if again := one.OOM(start.Add(time.Hour), large); again != Duplicate {
+		t.Errorf("a kill that was heeded is learned from again: %v", again)
+	}
+	before = one.Floor()
+	if one.Heed(NewContainer().Floor()); one.Floor() != before {
+		t.Errorf("it was forgotten: %+v", one.Floor())
+	}
+}

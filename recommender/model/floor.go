@@ -53,6 +53,14 @@ func (c *Container) OOM(now time.Time, k Kill) Fault {
 	return None
 }
 
+// Heed takes over what kills have taught another one that knows the same container, if it knows of a later one.
+func (c *Container) Heed(other Floor) {
+	if other.At > c.floor.At {
+		other.Need, other.Limit = max(other.Need, c.floor.Need), max(other.Limit, c.floor.Limit)
+		c.floor = other
+	}
+}
+
 // vpaNeed is what VPA takes a kill for: a fifth more, or 100 MiB if that is more.
 func vpaNeed(limit int64) float64 { return max(float64(limit)+100<<20, float64(limit)*1.2) }
 

@@ -59,10 +59,11 @@ const (
 // archive is what was asked of the past in one pass.
 type archive struct {
 	until     time.Time // when the time for such questions is over
-	fault     string    // of the last question: it would be the same for the next one
+	fault     string    // of the last question, if nothing came of it: it would be the same for the next one
 	namespace string    // that the answer is about
 	from      time.Time
 	readings  []source.Reading
+	partial   bool // some of the answer is missing
 }
 
 // fill reads the past where it is missing, from a source that knows it. It is false while that is to be tried again: samples of now would make
@@ -78,8 +79,11 @@ func (r *Recommender) fill(ctx context.Context, p *v1alpha1.WorkloadProfile, t t
 	h.fillings++
 	from := later(h.last, now.Add(-remembered))
 	r.consult(ctx, historian, p.Namespace, from, now)
-	if r.past.fault != "" {
+	switch {
+	case r.past.fault != "":
 		return h.fillings >= tries
+	case r.past.partial && h.fillings < tries:
+		return false // what is missing could not be counted any more after what came later
 	}
 	h.fillings = tries // until there is a sample
 	var own []source.Reading
@@ -100,7 +104,7 @@ func (r *Recommender) consult(ctx context.Context, historian source.Historian, n
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	answer := historian.History(ctx, namespace, from, now)
-	r.past.namespace, r.past.from, r.past.readings, r.past.fault = namespace, from, answer.Readings, ""
+	r.past.namespace, r.past.from, r.past.readings, r.past.partial = namespace, from, answer.Readings, answer.Fault != ""
 	if len(answer.Readings) == 0 {
 		r.past.fault = answer.Fault
 	}

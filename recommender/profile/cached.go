@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,8 +69,20 @@ func slim(o any) (any, error) {
 		},
 		Status: corev1.PodStatus{Phase: s.Phase, Reason: s.Reason, Message: s.Message, Conditions: s.Conditions, StartTime: s.StartTime, ContainerStatuses: s.ContainerStatuses},
 	}
-	for _, c := range pod.Spec.Containers {
+	for _, c := range slices.Concat(sidecars(pod), pod.Spec.Containers) {
 		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Name: c.Name, Resources: c.Resources, LivenessProbe: c.LivenessProbe})
 	}
+	for _, s := range pod.Status.InitContainerStatuses {
+		if slices.ContainsFunc(sidecars(pod), func(c corev1.Container) bool { return c.Name == s.Name }) {
+			kept.Status.ContainerStatuses = append(slices.Clone(kept.Status.ContainerStatuses), s)
+		}
+	}
 	return kept, nil
+}
+
+// sidecars are the init containers that run on beside the others, and so are sized as they are.
+func sidecars(pod *corev1.Pod) []corev1.Container {
+	return slices.DeleteFunc(slices.Clone(pod.Spec.InitContainers), func(c corev1.Container) bool {
+		return c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways
+	})
 }

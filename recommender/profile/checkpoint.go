@@ -135,7 +135,7 @@ func (r *Recommender) save(ctx context.Context, p *v1alpha1.WorkloadProfile, h *
 			c.trouble = fault{}
 		}
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):
-		c.trouble = r.reread(ctx, p, c, err)
+		c.trouble = r.reread(ctx, p, h, err)
 	default:
 		c.trouble = fault{"NotSaved", fmt.Sprintf("the history could not be saved: %v", err)}
 	}
@@ -157,7 +157,8 @@ func (r *Recommender) put(ctx context.Context, o *v1alpha1.WorkloadProfileCheckp
 }
 
 // reread finds out what is there in the place of the checkpoint that was expected.
-func (r *Recommender) reread(ctx context.Context, p *v1alpha1.WorkloadProfile, c *checkpoint, refused error) fault {
+func (r *Recommender) reread(ctx context.Context, p *v1alpha1.WorkloadProfile, h *history, refused error) fault {
+	c := &h.checkpoint
 	var there v1alpha1.WorkloadProfileCheckpoint
 	err := r.Live.Get(ctx, client.ObjectKeyFromObject(p), &there)
 	switch {
@@ -169,8 +170,26 @@ func (r *Recommender) reread(ctx context.Context, p *v1alpha1.WorkloadProfile, c
 	case profileOf(&there) != p.UID:
 		return fault{"ForeignCheckpoint", fmt.Sprintf("WorkloadProfileCheckpoint %s is not this profile's: delete it, or give it another name", p.Name)}
 	}
+	if err := h.heed(&there); errors.Is(err, model.ErrNewer) {
+		c.damaged(err, "")
+		return c.trouble
+	}
 	c.version, c.samples = there.ResourceVersion, there.Spec.Samples
 	return fault{"NotSaved", "somebody else has written the checkpoint"}
+}
+
+// heed takes over the kills that somebody else has learned from, who led for a moment, too. The error is of what cannot be read.
+func (h *history) heed(theirs *v1alpha1.WorkloadProfileCheckpoint) error {
+	var broken error
+	for _, saved := range theirs.Spec.Containers {
+		c, err := model.Restore(saved.State)
+		if err != nil {
+			broken = errors.Join(broken, fmt.Errorf("container %s: %w", saved.Name, err))
+			continue
+		}
+		h.container(saved.Name).Heed(c.Floor())
+	}
+	return broken
 }
 
 func checkpointOf(p *v1alpha1.WorkloadProfile, h *history, now time.Time) *v1alpha1.WorkloadProfileCheckpoint {

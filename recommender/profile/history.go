@@ -110,6 +110,11 @@ func (h *history) absorb(now time.Time, pods []*corev1.Pod, events func(*corev1.
 			all = append(all, h.killsOf(pod, events)...)
 		}
 	}
+	return h.take(now, all)
+}
+
+// take learns from kills, and tells in which containers something was learned.
+func (h *history) take(now time.Time, all []oom.Kill) (taught []string) {
 	slices.SortStableFunc(all, func(a, b oom.Kill) int { return a.At.Compare(b.At) })
 	for _, k := range all {
 		if h.container(k.Container).OOM(now, k.Kill) == model.None {

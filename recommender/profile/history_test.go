@@ -1,12 +1,14 @@
 package profile
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/recommender/estimator"
@@ -91,5 +93,48 @@ func TestTheRecommendedSizeIsHeldAsTheTargetIs(t *testing.T) {
 	size := sized(corev1.ResourceRequirements{Requests: list("1", "1Gi"), Limits: list("2", "2Gi")}, advice[0])
 	if got := words(size.Requests.CPU) + " " + words(size.Requests.Memory); got != "2 4Gi" {
 		t.Errorf("requests %s", got)
+	}
+}
+
+// An init container that runs on is one of the pod's containers; one that ends is not.
+func TestNativeSidecarsAreContainers(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	pod := ended("1Gi", 137, "OOMKilled")
+	pod.Spec.InitContainers = []corev1.Container{{Name: "migrate"}, {Name: "proxy", RestartPolicy: &always}}
+	own := pod.Status.ContainerStatuses[0]
+	for _, name := range []string{"migrate", "proxy"} {
+		s := *own.DeepCopy()
+		s.Name = name
+		pod.Status.InitContainerStatuses = append(pod.Status.InitContainerStatuses, s)
+	}
+	kept, err := slim(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHistory()
+	if taught := h.absorb(start, []*corev1.Pod{kept.(*corev1.Pod)}, silent); !slices.Equal(taught, []string{"app", "proxy"}) {
+		t.Errorf("kills of %v", taught)
+	}
+	if now := (target{pods: []*corev1.Pod{kept.(*corev1.Pod)}}); !now.has("proxy") || now.has("migrate") {
+		t.Errorf("containers %+v", kept.(*corev1.Pod).Spec.Containers)
+	}
+}
+
+func TestALoopThatHangsIsNotHealthy(t *testing.T) {
+	clock := clocktesting.NewFakeClock(start)
+	r := &Recommender{Clock: clock, Options: Options{Period: time.Minute}}
+	clock.Step(time.Hour)
+	if err := r.Healthy(nil); err != nil {
+		t.Errorf("one that does not lead: %v", err)
+	}
+	r.alive()
+	for _, step := range []struct {
+		after time.Duration
+		well  bool
+	}{{10 * time.Minute, true}, {time.Second, false}} {
+		clock.Step(step.after)
+		if err := r.Healthy(nil); (err == nil) != step.well {
+			t.Errorf("%s later: %v", step.after, err)
+		}
 	}
 }

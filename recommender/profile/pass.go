@@ -32,8 +32,9 @@ func (r *Recommender) pass(ctx context.Context) {
 	}
 	vpas, err := r.autoscalers(ctx)
 	problem := errors.Join(err, r.adopt(ctx, vpas, append(rivals, profiles...)))
+	r.recall(ctx, profiles)
 	used := r.ask(ctx, profiles)
-	r.past = archive{until: begun.Add(r.Options.Period)}
+	r.past = archive{until: begun.Add(r.Options.Period / 2)} // the rest is for what is used now
 	due, missing := r.attendAll(ctx, profiles, used, vpas)
 	problem = errors.Join(problem, missing, r.writeAll(ctx, due))
 	for _, p := range rivals {
@@ -59,6 +60,7 @@ type written struct {
 // attendAll feeds the profiles one after the other. Kills that are told of meanwhile go first.
 func (r *Recommender) attendAll(ctx context.Context, profiles []*v1alpha1.WorkloadProfile, used usage, vpas map[string][]*vpav1.VerticalPodAutoscaler) (due []written, problem error) {
 	for _, p := range profiles {
+		r.alive()
 		select {
 		case pod := <-r.suspects:
 			r.rescue(ctx, pod)
@@ -92,6 +94,7 @@ func (r *Recommender) writeAll(ctx context.Context, due []written) error {
 }
 
 func (r *Recommender) write(ctx context.Context, w written) error {
+	r.alive()
 	ctx, cancel := context.WithTimeout(ctx, 2*brief)
 	defer cancel()
 	for _, v := range w.vpas {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,6 +122,47 @@ func checkFigures(t *testing.T, c v1alpha1.ContainerProfile) {
 	}
 }
 
+// A past that is told in part is asked for again, and taken as it is when that does not help.
+func testHalf(t *testing.T, w *world) {
+	for name, tc := range map[string]struct {
+		half         int
+		fewest, most int64
+	}{"once": {1, 280, 290}, "always": {9, 140, 150}} {
+		w.meter.change(func() { w.meter.past, w.meter.half = 24*time.Hour, tc.half })
+		w.deploy(name, true, 1)
+		w.meter.uses(name+"-7f9-00000", 400, 300*mi)
+		if w.stop == nil {
+			w.start()
+		}
+		p := w.profile(name, ready)
+		if got := p.Status.Containers[0].CPU.Samples; got < tc.fewest || got > tc.most {
+			t.Errorf("%s: %d samples", name, got)
+		}
+	}
+}
+
+// The pod was evicted, and replaced by another one, while no recommender ran.
+func testEvicted(t *testing.T, w *world) {
+	w.deploy("api", true, 1)
+	w.meter.uses("api-7f9-00000", 100, 200*mi)
+	w.start()
+	w.profile("api", ready)
+	w.stop()
+	at := metav1.NewTime(w.clock.Now().Add(-time.Minute))
+	w.create(&corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Name: "api.1", Namespace: w.namespace, Annotations: map[string]string{
+			"offending_containers": "app", "offending_containers_usage": "512Mi", "starved_resource": "memory",
+		}},
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: w.namespace, Name: "api-7f9-bcdfg", UID: "u"},
+		Reason:         "Evicted", Type: corev1.EventTypeWarning, FirstTimestamp: at, LastTimestamp: at,
+	})
+	w.start()
+	p := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return ready(p) && p.Status.Containers[0].OOMFloor != nil })
+	if got := p.Status.Containers[0].OOMFloor; got.Bytes.Value() != 768*mi || got.Kills != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func testSilence(t *testing.T, w *world) {
 	w.meter.past = 2 * 24 * time.Hour
 	w.deploy("api", true, 1)
@@ -140,6 +182,13 @@ func testSilence(t *testing.T, w *world) {
 	}
 	if p.Status.Sources[0].Fault != "nobody answers" {
 		t.Errorf("%+v", p.Status.Sources)
+	}
+	w.meter.change(func() { w.meter.fault, w.meter.past = "", 0 })
+	w.meter.uses("api-7f9-00000", 40, 30*mi)
+	seen := after.CPU.Samples
+	again := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.Containers[0].CPU.Samples > seen+100 }).Status.Containers[0]
+	if again.CPU.Target.Cmp(*before.CPU.Target) != 0 || again.Memory.Target.Cmp(*before.Memory.Target) != 0 {
+		t.Errorf("from %v, %v to %v, %v after a day of which little is known", before.CPU.Target, before.Memory.Target, again.CPU.Target, again.Memory.Target)
 	}
 }
 
@@ -323,13 +372,22 @@ func testUnknownAlgorithm(t *testing.T, w *world) {
 	w.meter.uses("api-7f9-00000", 400, 300*mi)
 	w.start()
 	w.profile("api", ready)
+	w.stop()
+	if err := w.DeleteAllOf(t.Context(), &v1alpha1.WorkloadProfileCheckpoint{}, client.InNamespace(w.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	w.meter.uses("api-7f9-00000", 40, 30*mi) // for two days: whoever knows no better decreases at once
 	d.Annotations = map[string]string{v1alpha1.AlgorithmAnnotation: "best"}
 	if err := w.Update(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
+	w.start()
 	p := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool {
 		return is(p, v1alpha1.AlgorithmKnownCondition, metav1.ConditionFalse, "UnknownAlgorithm")
 	})
+	if c := p.Status.Containers[0]; c.CPU.Target.MilliValue() < 400 || c.Memory.Target.Value() < 300*mi {
+		t.Errorf("CPU %v, memory %v", c.CPU.Target, c.Memory.Target)
+	}
 	if message := fmt.Sprint(p.Status.Conditions); !strings.Contains(message, `"best"`) || !strings.Contains(message, "peak-trend") {
 		t.Errorf("%s", message)
 	}
@@ -337,7 +395,10 @@ func testUnknownAlgorithm(t *testing.T, w *world) {
 	if err := w.Update(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.Algorithm == "vpa" })
+	p = w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.Algorithm == "vpa" })
+	if got := p.Status.Containers[0].CPU.Target; got.MilliValue() > 200 {
+		t.Errorf("nothing was decreased by one that is known, either: %v", got)
+	}
 	err := w.edit("api", func(p *v1alpha1.WorkloadProfile) { p.Spec.Algorithm = "best" })
 	if err == nil || !strings.Contains(err.Error(), "write auto, peak-trend") {
 		t.Errorf("an unknown algorithm in the spec: %v", err)

@@ -2,8 +2,10 @@ package profile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +35,8 @@ type Recommender struct {
 	suspects  chan *corev1.Pod       // that tell of a kill
 	past      archive
 	told      map[types.UID]testimony // of pods that have ended in a doubtful way
+	recalled  bool                    // what happened while nobody watched was asked for
+	beat      atomic.Int64            // unix seconds of the last sign of life; 0 while the loop does not work
 }
 
 // testimony is what events say of a pod at one of its versions.
@@ -65,7 +69,7 @@ func (r *Recommender) SetupWithManager(m ctrl.Manager) error {
 	}); err != nil {
 		return err
 	}
-	return m.Add(r)
+	return errors.Join(m.AddHealthzCheck("loop", r.Healthy), m.Add(r))
 }
 
 // suspect hands a pod that may have been killed to the loop. What does not fit is found by the next pass, which looks at every pod.
@@ -153,7 +157,9 @@ func (r *Recommender) NeedLeaderElection() bool { return true }
 
 // Start works until the context ends, and then saves what it knows.
 func (r *Recommender) Start(ctx context.Context) error {
+	defer r.beat.Store(0)
 	for {
+		r.alive()
 		err := r.restore(ctx)
 		if err == nil {
 			break
@@ -182,6 +188,7 @@ const again = 5 * time.Second
 // rest looks after kills until it is time for the next pass; false if it is time to end.
 func (r *Recommender) rest(ctx context.Context, tick <-chan time.Time) bool {
 	for {
+		r.alive()
 		select {
 		case <-ctx.Done():
 			return false

@@ -115,6 +115,7 @@ type meter struct {
 	fault string
 	late  []source.Reading // told as they are, beside what is used
 	asked int              // how often what is used now was asked for
+	half  int              // questions about the past that are answered in part
 }
 
 func (m *meter) Name() string { return "meter" }
@@ -156,7 +157,11 @@ func (m *meter) History(_ context.Context, namespace string, from, to time.Time)
 	if m.fault != "" || namespace != m.namespace {
 		return source.Answer{Fault: m.fault}
 	}
-	for at := to.Add(-m.past).Truncate(model.Slot).Add(model.Slot); at.Before(to); at = at.Add(model.Slot) {
+	begin := to.Add(-m.past)
+	if m.half--; m.half >= 0 {
+		a.Fault, to = "half of it is missing", to.Add(-m.past/2)
+	}
+	for at := begin.Truncate(model.Slot).Add(model.Slot); at.Before(to); at = at.Add(model.Slot) {
 		if !at.Before(from) {
 			a.Readings = append(a.Readings, m.at(at)...)
 		}
@@ -279,6 +284,8 @@ func TestProfiles(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *world){
 		"EveryAdmittedWorkloadHasOne":        testKept,
 		"UsageIsKnownFromThePast":            testFilled,
+		"HalfOfThePastIsNotEnough":           testHalf,
+		"AnEvictionOfThePastIsFound":         testEvicted,
 		"ASourceThatStopsIsTold":             testSilence,
 		"ATargetThatIsGoneFreezes":           testFrozen,
 		"AKillIsSavedAtOnce":                 testKill,

@@ -1,14 +1,12 @@
 package oom
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/metapilot/metapilot/recommender/model"
 )
@@ -60,20 +58,16 @@ type usage struct {
 	bytes     int64
 }
 
-// atEviction makes kills of usages. A pod is evicted only once, which its IDs rest on.
+// atEviction makes kills of usages.
 func atEviction(pod corev1.ObjectReference, at time.Time, offenders []usage) []Kill {
 	var all []Kill
 	for _, u := range offenders {
 		all = append(all, Kill{
-			ID: evictionID(pod.UID, u.container), Namespace: pod.Namespace, Container: u.container, Cause: Evicted,
+			Namespace: pod.Namespace, Container: u.container, Cause: Evicted,
 			Kill: model.Kill{Replica: pod.Name, At: at, Limit: u.bytes},
 		})
 	}
 	return all
-}
-
-func evictionID(pod types.UID, container string) string {
-	return fmt.Sprintf("%s/%s@evicted", pod, container)
 }
 
 // evictedAt is when the kubelet told so; its condition is from 1.26 on.

@@ -101,15 +101,6 @@ func TestEventsOfEvictions(t *testing.T) {
 	}
 }
 
-// The pod and the event of one eviction tell one kill, although at times of their own.
-func TestPodAndEventTellTheSameEviction(t *testing.T) {
-	const message = "The node was low on resource: memory. Container etcd was using 712Mi, request is 96Mi, has larger consumption of memory. "
-	byPod, byEvent := ids(OfPod(pod(evicts(message)), seesNothing, nil)), ids(OfEvent(event(message, "etcd", "712Mi", "memory")))
-	if len(byPod) != 1 || !slices.Equal(byPod, byEvent) {
-		t.Errorf("the IDs are %q and %q", byPod, byEvent)
-	}
-}
-
 func FuzzEviction(f *testing.F) {
 	f.Add("The node was low on resource: memory. Container etcd was using 712Mi, request is 96Mi, has larger consumption of memory. ", "etcd,a", "712Mi,1", "memory")
 	f.Add("The node was low on resource: memory. Container etcd was using 712Mi, which exceeds its request of 96Mi. ", "", "", "")

@@ -1,8 +1,8 @@
 // Package oom sees containers that were killed for want of memory, in what pods and events tell.
 //
 // It owns no memory and asks nobody: all is a function of objects that somebody else has read. So a recommender that starts sees again what the
-// pods still tell of (the last state of each container, and the one before that runs no more), and what events of the last hour do; each kill has
-// an ID, by which it is known when it is told again. It never guesses where a kill is not told: see passedOn.
+// pods still tell of (the last state of each container, and the one before that runs no more), and what events of the last hour do; a kill that is
+// told again has the same time, by which the model knows it. It never guesses where a kill is not told: see passedOn.
 package oom
 
 import (
@@ -30,8 +30,6 @@ const (
 
 // Kill is what a container of a pod was killed at.
 type Kill struct {
-	// ID is the same whenever and by whatever the kill is told, and no other kill has it.
-	ID                   string
 	Namespace, Container string
 	Cause                Cause
 	model.Kill
@@ -49,8 +47,7 @@ const (
 
 // OfPod are the kills that a pod tells of, oldest first: a container's last two ends, and an eviction. Last is what was last seen of the memory
 // of a container of this pod, zero if nothing was; events are those of the pod, if they are at hand.
-func OfPod(pod *corev1.Pod, last func(container string) model.Sample, events []*corev1.Event) []Kill {
-	all := evicted(pod)
+func OfPod(pod *corev1.Pod, last func(container string) model.Sample, events []*corev1.Event) (all []Kill) {
 	for i := range pod.Status.ContainerStatuses {
 		status := &pod.Status.ContainerStatuses[i]
 		for _, end := range []*corev1.ContainerStateTerminated{status.LastTerminationState.Terminated, status.State.Terminated} {
@@ -62,14 +59,14 @@ func OfPod(pod *corev1.Pod, last func(container string) model.Sample, events []*
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Kill) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	all = append(all, evicted(pod)...)
+	slices.SortStableFunc(all, func(a, b Kill) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Container, b.Container)) })
 	return all
 }
 
 // ofEnd has the limit at the time of the end: that of now may be the answer to this very kill.
 func ofEnd(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated, cause Cause) Kill {
 	return Kill{
-		ID:        fmt.Sprintf("%s/%s/%s@%d", pod.UID, container, end.ContainerID, end.FinishedAt.Unix()),
 		Namespace: pod.Namespace, Container: container, Cause: cause,
 		Kill: model.Kill{Replica: pod.Name, At: end.FinishedAt.Time, Limit: podresize.LimitAt(pod, container, end)},
 	}

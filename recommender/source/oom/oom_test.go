@@ -2,7 +2,6 @@ package oom
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,27 +211,11 @@ func TestKillBeforeResizeHasTheOldLimit(t *testing.T) {
 	}
 }
 
-func ids(kills []Kill) (all []string) {
-	for _, k := range kills {
-		all = append(all, k.ID)
-	}
-	return all
-}
-
-// The same kill has the same ID while it is the present state, when it is the last one, when its limit was raised since, and after a restart.
-func TestIDStaysAndIsOnlyOnce(t *testing.T) {
-	first, second := ended("OOMKilled", 137), endedAt("OOMKilled", 137, time.Minute)
-	none := corev1.ContainerState{}
-	present, past := ids(OfPod(pod(state(first, none)), seesNothing, nil)), ids(OfPod(pod(state(running(), first), limited("1Gi")), seesNothing, nil))
-	if !slices.Equal(present, past) || len(present) != 1 {
-		t.Errorf("its ID is %q, and then %q", present, past)
-	}
-	both := ids(OfPod(pod(state(second, first)), seesNothing, nil))
-	if len(both) != 2 || both[0] != present[0] || both[1] == present[0] {
-		t.Errorf("two kills have the IDs %q, and the first had %q", both, present)
-	}
-	other := ids(OfPod(pod(state(first, none), func(p *corev1.Pod) { p.UID = "u-2" }), seesNothing, nil))
-	if slices.Equal(other, present) {
-		t.Errorf("a pod that came again under its name has the same ID %q", other)
+// By its time the same kill is known: while it is the present state, when it is the last one, and when its limit was raised since.
+func TestAKillThatIsToldAgainHasTheSameTime(t *testing.T) {
+	first, none := ended("OOMKilled", 137), corev1.ContainerState{}
+	present, past := OfPod(pod(state(first, none)), seesNothing, nil), OfPod(pod(state(running(), first), limited("1Gi")), seesNothing, nil)
+	if len(present) != 1 || len(past) != 1 || !present[0].At.Equal(past[0].At) {
+		t.Errorf("first %s, then %s", text(present), text(past))
 	}
 }
