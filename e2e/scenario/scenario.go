@@ -29,6 +29,8 @@ type Scenario struct {
 	Namespace string
 	Cluster   *cluster.Cluster
 	Client    *kubernetes.Clientset
+
+	begun time.Time
 }
 
 // New makes the namespace of a scenario; it is deleted with all its contents when the test ends.
@@ -42,7 +44,7 @@ func New(t *testing.T) *Scenario {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Scenario{T: t, Cluster: c, Client: client}
+	s := &Scenario{T: t, Cluster: c, Client: client, begun: time.Now()}
 	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: namespaceName(t.Name()) + "-"},
 	}, metav1.CreateOptions{})
@@ -78,6 +80,7 @@ func namespaceName(test string) string {
 func (s *Scenario) finish() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), 2*time.Minute)
 	defer cancel()
+	s.mustHaveHadEveryRight(ctx)
 	if s.Failed() {
 		s.keep(ctx)
 	}
