@@ -1,7 +1,6 @@
 package estimator
 
 import (
-	"math"
 	"time"
 
 	"github.com/metapilot/metapilot/recommender/model"
@@ -10,17 +9,19 @@ import (
 const (
 	// memory is for how many slots a score remembers: three days, so that a single bad hour does not choose.
 	memory = 3 * model.Day
-	// changeCost is what one change of a request costs, in requests left idle for a slot: an hour.
-	changeCost = 12
+	// changeCost is what one change of a request costs, in requests left idle for a slot: twenty minutes, for sizes change in place.
+	changeCost = 4
 	// clearly is how much better another algorithm has to be to be followed.
 	clearly = 0.9
 	// patience is for how many slots it has to be.
 	patience = 36
 	// applied is by how much a recommendation has to differ to be carried out.
 	applied = 0.1
-	// keep is what share of the held amount a lower target has to fall below before it is followed.
-	keep = 0.9
 )
+
+// keep is what share of the held amount a lower target has to fall below before it is followed. CPU that is left idle is anybody's, and a tenth less
+// of it today is a tenth more tomorrow: on traces of services two thirds halve the changes, and cost a point of slack or none.
+var keep = [model.Resources]float64{0.65, 0.9}
 
 // Auto recommends what the algorithm recommends that has done best on this container. Call Learn first, once a pass.
 func Auto(c *model.Container, r model.Resource) Recommendation {
@@ -30,7 +31,7 @@ func Auto(c *model.Container, r model.Resource) Recommendation {
 	}
 	a := All[l.Chosen]
 	got := a.Recommend(c, r)
-	if held := float64(l.Held); got.Target < held && got.Target > held*keep {
+	if held := float64(l.Held); got.Target < held && got.Target > held*keep[r] {
 		got = around(held, got.Reason)
 	}
 	got.Reason = a.Name + " does best here: " + got.Reason
@@ -85,7 +86,7 @@ func learn(c *model.Container, r model.Resource, used []float64) {
 			*s = l.Scores[l.Chosen] // one that joins late is taken to have done as well, not better
 			s.Held = target
 		}
-		apply(s, target, rate)
+		apply(s, r, target, rate)
 	}
 	if known >= 0 {
 		choose(l, r)
@@ -111,9 +112,10 @@ func perSlot(c *model.Container, u *model.Usage) float64 {
 	return max(1, float64(u.Samples())/slots)
 }
 
-// apply carries a target out if it differs enough.
-func apply(s *model.Score, target, rate float32) {
-	if target <= 0 || math.Abs(float64(target-s.Held)) <= applied*float64(s.Held) {
+// apply carries a target out if it differs enough, as Auto would.
+func apply(s *model.Score, r model.Resource, target, rate float32) {
+	up, down := float64(s.Held)*(1+applied), float64(s.Held)*min(1-applied, keep[r])
+	if target <= 0 || float64(target) <= up && float64(target) >= down {
 		return
 	}
 	s.Changes += rate

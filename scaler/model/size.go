@@ -17,6 +17,9 @@ const (
 // Amounts are CPU in thousandths of a core and memory in bytes; zero stands for none.
 type Amounts struct{ CPU, Memory int64 }
 
+// Least is what no request is made less than: a TenantCluster takes nothing below it (api/v1alpha1, the rules of a component's size).
+var Least = Amounts{CPU: 10, Memory: 32 << 20}
+
 // Of is the amount of a resource.
 func (a Amounts) Of(r Resource) int64 {
 	if r == CPU {
@@ -38,8 +41,8 @@ func (s Size) Steered(r Resource) int64 {
 }
 
 // With is the size with another steered amount of a resource, and at least the proven amount as its request: a request is what was seen to be
-// needed. A lower limit takes the request with it, in proportion, but not below what is proven. Where request and limit were the same they stay the
-// same, so that the pod keeps its QoS class.
+// needed. A lower limit takes the request with it, in proportion, but not below Least or what is proven. Where request and limit were the same they
+// stay the same, so that the pod keeps its QoS class.
 func (s Size) With(r Resource, steered, proven int64) Size {
 	if r == CPU {
 		s.Requests.CPU, s.Limits.CPU = steered, together(s.Requests.CPU, s.Limits.CPU, steered)
@@ -52,7 +55,7 @@ func (s Size) With(r Resource, steered, proven int64) Size {
 		request := max(s.Requests.Memory, proven)
 		if steered < s.Limits.Memory {
 			share := float64(s.Requests.Memory) * float64(steered) / float64(s.Limits.Memory)
-			request = min(s.Requests.Memory, max((int64(share)+apart-1)/apart*apart, proven))
+			request = min(s.Requests.Memory, max((int64(share)+apart-1)/apart*apart, proven, Least.Memory))
 		}
 		s.Requests.Memory, s.Limits.Memory = min(request, steered-apart), steered
 	}

@@ -43,8 +43,8 @@ func TestWithChangesOneResourceAndKeepsTheRest(t *testing.T) {
 			Size{Requests: Amounts{100, 255 * mi}, Limits: Amounts{0, 256 * mi}},
 		},
 		"a lower memory limit takes the request with it": {
-			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 32 * mi, 0,
-			Size{Requests: Amounts{100, 16 * mi}, Limits: Amounts{0, 32 * mi}},
+			Size{Requests: Amounts{100, 256 * mi}, Limits: Amounts{0, 512 * mi}}, Memory, 128 * mi, 0,
+			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}},
 		},
 		"a lower memory limit leaves the request what is proven": {
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 96 * mi, 60 * mi,
@@ -57,6 +57,14 @@ func TestWithChangesOneResourceAndKeepsTheRest(t *testing.T) {
 		"a lower memory limit stays above the request": {
 			Size{Requests: Amounts{100, 64 * mi}, Limits: Amounts{0, 128 * mi}}, Memory, 32 * mi, 60 * mi,
 			Size{Requests: Amounts{100, 31 * mi}, Limits: Amounts{0, 32 * mi}},
+		},
+		"memory with a request that is the least there may be": {
+			Size{Requests: Amounts{100, 40 * mi}, Limits: Amounts{0, 160 * mi}}, Memory, 120 * mi, 0,
+			Size{Requests: Amounts{100, 32 * mi}, Limits: Amounts{0, 120 * mi}},
+		},
+		"memory with a request that is less than that already": {
+			Size{Requests: Amounts{100, 16 * mi}, Limits: Amounts{0, 160 * mi}}, Memory, 120 * mi, 0,
+			Size{Requests: Amounts{100, 16 * mi}, Limits: Amounts{0, 120 * mi}},
 		},
 		"memory without a limit": {
 			Size{Requests: Amounts{100, 64 * mi}}, Memory, 256 * mi, 120 * mi,

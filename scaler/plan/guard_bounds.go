@@ -6,8 +6,8 @@ import (
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// smallest is what nothing is made smaller than, whatever anybody recommends.
-var smallest = model.Amounts{CPU: cpuGrain, Memory: 16 << 20}
+// smallest is what nothing is made smaller than, whatever anybody recommends: the least request, and a limit that is above it.
+var smallest = model.Amounts{CPU: model.Least.CPU, Memory: model.Least.Memory + memoryGrain}
 
 // guardBounds brings the size between the policy's bounds; max is the stronger one, and only for growth: what is above it already shrinks by steps as
 // all does. It never turns a step into one of the other direction, and holds what it leaves nothing of.

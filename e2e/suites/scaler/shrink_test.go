@@ -12,7 +12,7 @@ import (
 	"github.com/metapilot/metapilot/e2e/scenario/hosted"
 )
 
-// shrinking has a day's caution in a minute. What is said of components beside the API server keeps the story short.
+// shrinking has a day's caution in a minute, and takes an API server whose use is half of what it has for idle: it is a young one, and grows. What is said of components beside the API server keeps the story short.
 const shrinking = `
 apiVersion: metapilot.io/v1alpha1
 kind: ClusterScaler
@@ -20,7 +20,7 @@ metadata: {name: %s}
 spec:
   mode: {down: Auto}
   defaults:
-    scaleDown: {window: 40s, history: 30s, watch: 30s}
+    scaleDown: {belowPercent: 60, window: 40s, history: 30s, watch: 30s}
     cooldown: {down: 20s}
     outcome: {early: 10s, late: 10m}
     restarts: {quietFor: 30m}
