@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"bytes"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -59,7 +60,8 @@ func brief(p *v1alpha1.WorkloadProfile) {
 		c := &p.Status.Containers[i]
 		c.OOMFloor, c.BadSamples, c.Recommended = nil, nil, v1alpha1.Size{}
 		for _, r := range [...]*v1alpha1.ResourceProfile{&c.CPU, &c.Memory} {
-			r.Usage, r.GrowthPerHour, r.Recent, r.Algorithms = nil, nil, nil, nil
+			r.Usage = slices.DeleteFunc(r.Usage, func(u v1alpha1.UsageWindow) bool { return u.Window != week })
+			r.GrowthPerHour, r.Recent, r.Algorithms = nil, nil, nil
 		}
 	}
 }

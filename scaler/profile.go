@@ -113,9 +113,27 @@ func frozen(p *v1alpha1.WorkloadProfile) string {
 func recommendation(of model.Resource, r *v1alpha1.ResourceProfile) model.Recommendation {
 	return model.Recommendation{
 		Target: amountOf(of, r.Target), Lower: amountOf(of, r.Lower), Upper: amountOf(of, r.Upper), Uncapped: amountOf(of, r.Uncapped),
-		Since: timeOf(r.Since), Gaps: int64(r.GapsPercent), Says: r.Reason,
+		Since: timeOf(r.Since), Gaps: int64(r.GapsPercent), Says: r.Reason, Peak: peakOf(of, r),
 	}
 }
+
+// peakOf a week: the most of memory, for a limit below it is a kill. Of CPU the 95th percentile of peaks of three hours, which leaves out three of them:
+// programs that start take more than they need, and a request does not stop them.
+func peakOf(of model.Resource, r *v1alpha1.ResourceProfile) (peak int64) {
+	for i := range r.Usage {
+		switch u := &r.Usage[i]; {
+		case u.Window != week:
+		case of == model.CPU:
+			peak = amountOf(of, &u.P95)
+		default:
+			peak = amountOf(of, &u.Max)
+		}
+	}
+	return peak
+}
+
+// week is the longest window that profiles tell of.
+const week = "168h"
 
 // mostOf anything is what no node has: 8 PiB, and as many thousandths of a core.
 const mostOf = 1 << 53

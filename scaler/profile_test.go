@@ -123,3 +123,48 @@ func TestResizeThatTheKubeletCannotDo(t *testing.T) {
 		t.Errorf("a resize on its way waits for %q", got.Pending)
 	}
 }
+
+// Of a week's memory the most counts, of its CPU all but what programs take when they start; and that is all that the cache keeps of usage.
+func TestPeakOfAWeek(t *testing.T) {
+	windows := func(p95, most string) []v1alpha1.UsageWindow {
+		week := v1alpha1.UsageWindow{Window: "168h", P95: resource.MustParse(p95), Max: resource.MustParse(most)}
+		return []v1alpha1.UsageWindow{{Window: "24h", P95: resource.MustParse("7"), Max: resource.MustParse("8")}, week}
+	}
+	p := known(func(p *v1alpha1.WorkloadProfile) {
+		p.Status.Containers[1].CPU.Usage, p.Status.Containers[1].Memory.Usage = windows("300m", "2"), windows("100Mi", "512Mi")
+	})
+	brief(p)
+	if got := profileOf(p, "etcd"); got.CPU.Peak != 300 || got.Memory.Peak != 512<<20 || len(p.Status.Containers[1].CPU.Usage) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if got := profileOf(known(), "etcd"); got.CPU.Peak != 0 || got.Memory.Needs() != 108<<20 {
+		t.Errorf("without usage: %+v", got)
+	}
+}
+
+// A size that somebody else has made larger is a growth, and one that was just not known before is none.
+func TestSizesThatRise(t *testing.T) {
+	small := model.Size{Requests: model.Amounts{CPU: 100, Memory: 1 << 30}}
+	for name, tc := range map[string]struct {
+		before, now model.Size
+		want        bool
+	}{
+		"not known before": {model.Size{}, small, false},
+		"the same":         {small, small, false},
+		"more CPU":         {small, small.With(model.CPU, 200, 0), true},
+		"less memory":      {small, small.With(model.Memory, 1<<29, 0), false},
+		"less of one":      {small, small.With(model.CPU, 50, 0).With(model.Memory, 2<<30, 0), true},
+	} {
+		if got := rose(tc.before, tc.now); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestWhatIsTakenForEtcd(t *testing.T) {
+	for name, want := range map[string]bool{"etcd": true, "shop-etcd-events": true, "postgres": false, "": false} {
+		if got := isEtcd(name, "main"); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}

@@ -47,6 +47,9 @@ func (v *view) recall() {
 		o.Kills = merged(o.Kills, r.Spec.Kills)
 	}
 	o.DateChanges()
+	if o.Carried.To != o.Size && rose(plan.SizeOf(v.before.Size), o.Size) { // somebody else has their reasons, too
+		o.Grown = o.Now
+	}
 	if v.component.workload != nil && o.Carried.Stored && o.Carried.To != o.Size {
 		v.giveWay()
 	}
@@ -78,6 +81,11 @@ func (v *view) giveWay() {
 	}
 }
 
+// rose tells whether a size that is known is now larger.
+func rose(before, now model.Size) bool {
+	return before != model.Size{} && (now.Steered(model.CPU) > before.Steered(model.CPU) || now.Steered(model.Memory) > before.Steered(model.Memory))
+}
+
 func timeOf(t *metav1.Time) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -93,6 +101,9 @@ func decidedIn(r *v1alpha1.ScalingRecord) model.Decided {
 	}
 	if had := r.Status.EffectiveAt; had != nil {
 		d.Had = had.Time
+	}
+	if n := len(r.Status.Outcomes); n > 0 && r.Status.Phase == v1alpha1.PhaseRegretted {
+		d.Regret = r.Status.Outcomes[n-1].At.Time
 	}
 	if i := slices.IndexFunc(s.Guards, func(g v1alpha1.GuardVerdict) bool { return g.Held }); i >= 0 && s.Decision == v1alpha1.DecisionHold {
 		d.Guard = s.Guards[i].Guard

@@ -148,7 +148,7 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 		return err
 	}
 	for _, name := range Components {
-		c := component{name: name, container: name, home: t.tenant.Status.Namespace, kind: kindOf(name), quorum: name == "etcd", foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID}
+		c := component{name: name, container: name, home: t.tenant.Status.Namespace, kind: kindOf(name), quorum: name == etcd, foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID}
 		size, replicas, known := sizeOf(t.tenant, name)
 		if !known {
 			continue // the master-operator has not looked at it yet
@@ -229,6 +229,7 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 	}
 	c.uid, c.replicas = workload.GetUID(), actuator.Replicas(workload)
 	c.pick(template.Spec.Containers, ref.Container)
+	c.quorum = ref.Kind == "StatefulSet" && isEtcd(c.name, c.container)
 	c.behind = r.behind(workload)
 	chosen, err := metav1.LabelSelectorAsSelector(selector())
 	if err != nil {
@@ -244,6 +245,13 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 		}
 	}
 	return c, nil
+}
+
+const etcd = "etcd"
+
+// isEtcd takes what has it in its name for one: what is not has maintenance windows that it needs not, and what is would lose its quorum.
+func isEtcd(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, etcd) })
 }
 
 // pick takes the container of the name, or the first one.

@@ -59,7 +59,7 @@ type ClusterScalerSpec struct {
 	//
 	// +optional
 	Pause *Pause `json:"pause,omitempty"`
-	// Maintenance windows, in which memory of etcd may shrink; without one it never does.
+	// Maintenance windows, in which memory of etcd may shrink; without one it never does. A StatefulSet with etcd in its name is one.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxItems=8

@@ -146,8 +146,8 @@ func times(s model.Size, n int64) model.Size {
 
 // seasonal gives a component loads that come again.
 func (f *fleet) seasonal(c *component, fit model.Size) {
-	c.memory, c.use.keeps = newSeason(f.random, f.settled, (0.2+0.8*f.random.Float64())*float64(fit.Limits.Memory), c.use.keeps)
-	c.cpu, c.use.keeps = newSeason(f.random, f.settled, (0.2+0.8*f.random.Float64())*float64(fit.Requests.CPU), c.use.keeps)
+	c.memory = newSeason(f.random, f.settled, (0.2+0.8*f.random.Float64())*float64(fit.Limits.Memory))
+	c.cpu = newSeason(f.random, f.settled, (0.2+0.8*f.random.Float64())*float64(fit.Requests.CPU))
 }
 
 // spec is what a user may write into a ClusterScaler; most write nothing.

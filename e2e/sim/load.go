@@ -36,12 +36,34 @@ func (l *load) at(now, started time.Time, number int, noise float64) float64 {
 	return need * (1 - 0.07*float64(number)) * (1 + noise)
 }
 
-// newSeason draws a load that comes again, and after how long the recommender may forget what was used: a season of a week is known by a week.
-func newSeason(r *rand.Rand, settle time.Time, base float64, keeps time.Duration) (load, time.Duration) {
-	if r.IntN(2) == 0 {
-		return load{base: base, shape: daily(r, 0), settle: settle}, max(keeps, 24*time.Hour)
+// newSeason draws a load that comes again.
+func newSeason(r *rand.Rand, settle time.Time, base float64) load {
+	draw := []func(*rand.Rand) shape{everyDay, weekly, office, nightly}[r.IntN(4)]
+	return load{base: base, shape: draw(r), settle: settle}
+}
+
+func everyDay(r *rand.Rand) shape { return daily(r, 0) }
+
+// office is much more from eight to six on workdays, and begins at once.
+func office(r *rand.Rand) shape {
+	height := 1 + 2*r.Float64()
+	return func(at time.Time, _ time.Duration) float64 {
+		if hour := at.Hour(); hour >= 8 && hour < 18 && int(at.Sub(begin).Hours()/24)%7 < 5 {
+			return height
+		}
+		return 0.3
 	}
-	return load{base: base, shape: weekly(r), settle: settle}, max(keeps, 8*24*time.Hour)
+}
+
+// nightly is a job of an hour.
+func nightly(r *rand.Rand) shape {
+	height, hour := 1+2*r.Float64(), r.IntN(24)
+	return func(at time.Time, _ time.Duration) float64 {
+		if at.Hour() == hour {
+			return height
+		}
+		return 0.3
+	}
 }
 
 // weekly is less at weekends, and at night.

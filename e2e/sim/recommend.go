@@ -1,33 +1,33 @@
 package sim
 
 import (
+	"math"
+	"slices"
 	"time"
 
+	"github.com/metapilot/metapilot/recommender/estimator"
+	learned "github.com/metapilot/metapilot/recommender/model"
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// use is what the recommender remembers of a component: of each hour the peak, and how often it was seen.
+// use is what the recommender knows of a component, and what it has told of it.
 type use struct {
-	keeps time.Duration
-	hours []hour
+	*learned.Container
+	asked  time.Time
+	killed time.Time // when the last kill was that it has learned from
+	target [learned.Resources]float64
 }
 
-type hour struct {
-	at          time.Time
-	cpu, memory int64
-	samples     int64
-}
+// between is how often the recommender asks for what is used.
+const between = time.Minute
 
-// spared is what is recommended of the highest use, in percent.
-const spared = 120
-
-// recommender tells a profile: the highest use that it remembers and a fifth, with its age and gaps. It is silent now and then.
+// recommender tells a profile, by the algorithms and the limits that workload-recommender has. It is silent now and then.
 func recommender(f *fleet, t *tenant) {
 	if f.now.Before(f.silence) || f.now.Before(f.outage) {
 		return
 	}
 	for _, c := range t.components {
-		if f.chance(20) {
+		if f.chance(20) || f.now.Sub(c.use.asked) < between {
 			continue
 		}
 		if c.use.see(f, c) {
@@ -37,49 +37,54 @@ func recommender(f *fleet, t *tenant) {
 	}
 }
 
-// see the hungriest pod, if any has a reading of the last minutes.
-func (u *use) see(f *fleet, c *component) bool {
-	var now hour
+// see what pods have used in the last minutes, and which were killed.
+func (u *use) see(f *fleet, c *component) (seen bool) {
+	if u.Container == nil {
+		u.Container = learned.NewContainer()
+	}
+	u.asked = f.now
 	for _, p := range c.pods {
 		if n := len(p.usage); n > 0 && f.now.Sub(p.usage[n-1].At) <= f.config.Step {
-			now.cpu, now.memory, now.samples = max(now.cpu, p.usage[n-1].CPU), max(now.memory, p.usage[n-1].Memory), 1
+			last := &p.usage[n-1]
+			u.Add(f.now, learned.CPU, learned.Sample{Replica: p.name, At: last.At, Amount: float64(last.CPU)})
+			u.Add(f.now, learned.Memory, learned.Sample{Replica: p.name, At: last.At, Amount: float64(last.Memory)})
+			seen = true
 		}
 	}
-	if now.samples == 0 {
-		return false
+	for _, k := range c.told.Kills {
+		if k.At.After(u.killed) {
+			u.OOM(f.now, learned.Kill{Replica: k.Pod, At: k.At, Limit: k.Limit})
+			u.killed = k.At
+		}
 	}
-	now.at = f.now.Truncate(time.Hour)
-	for len(u.hours) > 0 && f.now.Sub(u.hours[0].at) > max(u.keeps, 24*time.Hour) {
-		u.hours = u.hours[1:]
-	}
-	n := len(u.hours)
-	if n == 0 || u.hours[n-1].at != now.at {
-		u.hours = append(u.hours, now)
-		return true
-	}
-	last := &u.hours[n-1]
-	last.cpu, last.memory, last.samples = max(last.cpu, now.cpu), max(last.memory, now.memory), last.samples+1
-	return true
+	estimator.Learn(u.Container)
+	return seen
 }
 
 func (u *use) profile(f *fleet) model.Profile {
-	p := model.Profile{Name: "x", Algorithm: "peak", LastSample: f.now}
-	var cpu, memory, samples int64
-	since := u.hours[0].at
-	day := f.now.Add(-24 * time.Hour)
-	for _, h := range u.hours {
-		cpu, memory = max(cpu, h.cpu), max(memory, h.memory)
-		if !h.at.Before(day) {
-			samples += h.samples
+	p := model.Profile{Name: "x", Algorithm: "auto", LastSample: f.now}
+	for r, known := range map[learned.Resource]*model.Recommendation{learned.CPU: &p.CPU, learned.Memory: &p.Memory} {
+		got := estimator.Limit(u.Container, r, f.now, estimator.Published{Target: u.target[r]}, estimator.Bounds{}, estimator.Auto(u.Container, r))
+		u.target[r] = got.Target
+		*known = model.Recommendation{
+			Target: int64(got.Target), Lower: int64(got.Lower), Upper: int64(got.Upper), Uncapped: int64(got.Uncapped),
+			Since: time.Unix(u.Usage(r).First(), 0).UTC(), Gaps: int64(math.Ceil(100 * u.Usage(r).Gaps(f.now))), Peak: int64(u.peak(r)),
 		}
 	}
-	if day.Before(since) {
-		day = since
-	}
-	gaps := 100 - 100*samples/max(1, int64(f.now.Sub(day)/f.config.Step))
-	p.CPU = model.Recommendation{Target: cpu * spared / 100, Upper: cpu * spared / 100, Since: since, Gaps: max(gaps, 0)}
-	p.Memory = model.Recommendation{Target: memory * spared / 100, Upper: memory * spared / 100, Since: since, Gaps: max(gaps, 0)}
 	return p
+}
+
+// peak of a week, as scaler/profile.go takes it from a WorkloadProfile.
+func (u *use) peak(r learned.Resource) float64 {
+	peaks := slices.DeleteFunc(u.Usage(r).Weekly(learned.Week, nil), func(p float64) bool { return p < 0 })
+	if len(peaks) == 0 {
+		return 0
+	}
+	slices.Sort(peaks)
+	if r == learned.Memory {
+		return peaks[len(peaks)-1]
+	}
+	return peaks[int(math.Ceil(0.95*float64(len(peaks))))-1]
 }
 
 // need notes that more is recommended than may shrink.
@@ -88,7 +93,7 @@ func (h *history) need(c *component, now time.Time) {
 		h.needed = map[model.Resource]time.Time{}
 	}
 	for _, r := range []model.Resource{model.CPU, model.Memory} {
-		if c.told.Profile.Of(r).Upper*100 >= c.size.Steered(r)*c.policy.Below {
+		if c.told.Profile.Of(r).Needs()*100 >= c.size.Steered(r)*c.policy.Below {
 			h.needed[r] = now
 		}
 	}

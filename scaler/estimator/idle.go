@@ -26,7 +26,7 @@ func NextIdle(o *model.Observed, p *model.Policy, r model.Resource) model.Idle {
 	case busy(o, p, r) != "":
 		return model.Idle{}
 	}
-	target := o.Profile.Of(r).Target
+	target := worth(o.Profile.Of(r))
 	if since > blink || since < 0 || contradicted(o, &was, r) || was.Highest*100 >= o.Size.Steered(r)*p.Below {
 		return model.Idle{Since: o.Now, Seen: o.Now, Highest: target}
 	}
@@ -48,6 +48,11 @@ const (
 	// blink is for how long nothing may be known of a spell that goes on.
 	blink = 10 * time.Minute
 )
+
+// worth is what a size has to be for what is recommended, and for what comes once a week.
+func worth(known *model.Recommendation) int64 {
+	return max(known.Target, known.Uncapped, known.Peak*spare/100)
+}
 
 // contradicted: since the spell began, a kill or a step that was taken back has shown that it rests on too little.
 func contradicted(o *model.Observed, was *model.Idle, r model.Resource) bool {
@@ -79,7 +84,7 @@ func Blind(o *model.Observed) string {
 // busy is why a resource is not too large; empty if it is.
 func busy(o *model.Observed, p *model.Policy, r model.Resource) string {
 	have, known := o.Size.Steered(r), o.Profile.Of(r)
-	need := max(known.Target, known.Upper)
+	need := known.Needs()
 	switch {
 	case have == 0:
 		return "the container has neither request nor limit of it"

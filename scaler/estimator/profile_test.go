@@ -44,6 +44,9 @@ func TestProfileProposesTheHighestOfItsWindow(t *testing.T) {
 		"what is used is let through":                        {func(o *model.Observed) { uses(o, 300*mi) }, 428, "at most 100Mi"},
 		"not for so long":                                    {func(o *model.Observed) { o.Idle.Memory.Since = now.Add(-11 * time.Hour) }, 0, "since 2026-11-22 16:00:00, and it shrinks when that was so for 12h0m0s"},
 		"what may be needed is too much of the size":         {func(o *model.Observed) { o.Profile.Memory.Upper = 410 * mi }, 0, "40% of it may be needed"},
+		"so much was used once in a week":                    {func(o *model.Observed) { o.Profile.Memory.Peak = 410 * mi }, 0, "40% of it may be needed"},
+		"half so much was, and is let through, with a fifth": {func(o *model.Observed) { o.Profile.Memory.Peak = 205 * mi }, 246, "at most 246Mi"},
+		"the profile's own policy caps what it recommends":   {func(o *model.Observed) { o.Profile.Memory.Uncapped = 600 * mi }, 0, "58% of it may be needed"},
 		"more than that was used":                            {func(o *model.Observed) { uses(o, 410*mi) }, 0, "more than 40% of it was used a moment ago"},
 		"nothing is recommended":                             {func(o *model.Observed) { o.Profile.Memory = model.Recommendation{Says: "no sample"} }, 0, "recommends nothing of it: no sample"},
 		"there is no profile":                                {func(o *model.Observed) { o.Profile = model.Profile{Unknown: "there is none"} }, 0, "there is none"},
@@ -179,8 +182,13 @@ func TestRegretComesWithTheFirstSign(t *testing.T) {
 		}, "regret: a was OOM-killed at 512Mi"},
 		"a kill at a size of somebody else": {func(o *model.Observed) {
 			o.Size.Requests.CPU++
+			o.Size.Limits.Memory++
 			o.Kills = []model.Kill{{Pod: "a", At: now, Limit: 384 * mi}}
 		}, ""},
+		"use that was high before, and is told now": {func(o *model.Observed) {
+			uses(o, 380*mi)
+			o.Lowered.At = o.Pods[0].Usage[1].At
+		}, "regret: a uses 380Mi since"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := Regret(lowered(tc.change), policy())

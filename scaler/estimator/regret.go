@@ -20,7 +20,7 @@ func Regret(o *model.Observed, p *model.Policy) (all []model.Proposal) {
 	}
 	before := &o.Lowered.From
 	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
-		if value := before.Steered(r); value > o.Size.Steered(r) {
+		if value := before.Steered(r); o.Lowered.Took(r, o.Size) {
 			all = append(all, model.Proposal{
 				Estimator: "regret", Resource: r, Value: value, Proven: before.Requests.Of(r), Urgent: true, Back: true,
 				Source: s.source, Signal: s.at, Pod: s.pod,
@@ -34,13 +34,16 @@ func Regret(o *model.Observed, p *model.Policy) (all []model.Proposal) {
 // Watched tells whether the last step down is watched, and until when; until is zero as long as its pods have not got it.
 func Watched(o *model.Observed, p *model.Policy) (until time.Time, watched bool) {
 	down := &o.Lowered
+	since := down.Had
 	switch {
-	case down.At.IsZero() || down.To != o.Size:
+	case down.At.IsZero() || !down.Took(model.CPU, o.Size) && !down.Took(model.Memory, o.Size):
 		return time.Time{}, false
-	case down.Had.IsZero():
+	case since.IsZero() && o.Carried.At.After(down.At): // and what came then was for other reasons
+		since = o.Carried.At
+	case since.IsZero():
 		return time.Time{}, true
 	}
-	until = down.Had.Add(p.Watch)
+	until = since.Add(p.Watch)
 	return until, o.Now.Before(until)
 }
 
@@ -56,7 +59,7 @@ func signOf(o *model.Observed, p *model.Policy) sign {
 			return sign{fmt.Sprintf("%s was OOM-killed at %s", k.Pod, model.Short(model.Memory, k.Limit)), "oom", k.Pod, k.At}
 		}
 	}
-	if s := strained(o, model.Memory, p.Memory); s.says != "" && o.Lowered.From.Steered(model.Memory) > o.Lowered.To.Steered(model.Memory) {
+	if s := strained(o, model.Memory, p.Memory); s.says != "" && o.Lowered.Took(model.Memory, o.Size) {
 		return s
 	}
 	if s := strained(o, model.CPU, p.CPU); s.says != "" {
@@ -73,7 +76,13 @@ func strained(o *model.Observed, r model.Resource, source model.Utilization) sig
 		return sign{}
 	}
 	pod, need := hungriest(o, r, source, have)
-	if need.used == 0 || need.since.Before(o.Lowered.At) {
+	if need.used == 0 {
+		return sign{}
+	}
+	if need.since.Before(o.Lowered.At) { // readings are told late, so it may have begun before the step
+		need.since = o.Lowered.At
+	}
+	if pod.Usage[len(pod.Usage)-1].At.Sub(need.since) < source.For && need.projected == 0 {
 		return sign{}
 	}
 	return sign{fmt.Sprintf("%s %s, and has %s", pod.Name, need.says(r), model.Short(r, have)), string(r), pod.Name, need.since}

@@ -44,6 +44,7 @@ type Decided struct {
 	At       time.Time
 	Stored   bool      // it is known to have been carried out
 	Had      time.Time // when all containers were seen with it; zero if they were not
+	Regret   time.Time // when it was taken back; zero if that is not known
 }
 
 // Remember takes a decision that is newer than those before.
@@ -56,8 +57,8 @@ func (o *Observed) Remember(d Decided) {
 	if d.DryRun {
 		return
 	}
-	if d.Undoes(&o.Lowered) {
-		o.Regretted = d.At
+	if o.Regretted = later(o.Regretted, d.Regret); d.Undoes(&o.Lowered) {
+		o.Regretted = later(o.Regretted, d.At)
 	}
 	switch d.Decision {
 	case Revert:
@@ -70,14 +71,19 @@ func (o *Observed) Remember(d Decided) {
 	}
 }
 
-// Undoes tells whether a decision took a step down back, all of it or more.
+// Undoes tells whether a decision took back what a step down had taken of a resource, or of both: what else of it cannot grow now was wrong all the same.
 func (d *Decided) Undoes(down *Decided) bool {
 	for _, r := range [...]Resource{CPU, Memory} {
-		if d.To.Steered(r) < down.From.Steered(r) {
-			return false
+		if down.Took(r, d.From) && d.To.Steered(r) >= down.From.Steered(r) {
+			return d.Decision == Up || d.Decision == Revert
 		}
 	}
-	return (d.Decision == Up || d.Decision == Revert) && down.Decision == Down && d.From == down.To
+	return false
+}
+
+// Took tells whether it made a resource smaller, which the given size still has of it.
+func (d *Decided) Took(r Resource, size Size) bool {
+	return d.Decision == Down && d.To.Steered(r) < d.From.Steered(r) && d.To.Steered(r) == size.Steered(r)
 }
 
 // DateChanges takes the time of the last change from its record: a scaler may end before it has told it otherwise.

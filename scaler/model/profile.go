@@ -21,6 +21,7 @@ type Recommendation struct {
 	Lower    int64     // less is too little
 	Upper    int64     // more is waste
 	Uncapped int64     // the target without the profile's own bounds
+	Peak     int64     // what was used in a week: the most of memory; of CPU, what is more than programs take when they start
 	Since    time.Time // the first sample
 	Gaps     int64     // percent of the time that nothing was seen of
 	Says     string    // why so much, or why nothing
@@ -33,6 +34,9 @@ func (p *Profile) Of(r Resource) *Recommendation {
 	}
 	return &p.Memory
 }
+
+// Needs is the most that may be needed: a target that is low for now may look at the next hours alone, and a capped one looks like enough.
+func (r *Recommendation) Needs() int64 { return max(r.Target, r.Upper, r.Uncapped, r.Peak) }
 
 // A profile says something about now for so long after its last sample, and lowers something when its history has no more gaps than this.
 const (

@@ -11,6 +11,9 @@ func guardWatch(d *draft) model.Verdict {
 		return passed
 	}
 	until, watched := estimator.Watched(d.o, d.p)
+	if end := d.o.Shrunk.Add(d.p.Watch); !watched && !d.o.Shrunk.IsZero() && d.o.Now.Before(end) { // its record is gone, or was not seen yet
+		until, watched = end, true
+	}
 	if !watched {
 		return passed
 	}

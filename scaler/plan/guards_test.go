@@ -120,7 +120,7 @@ func TestFirstHoldOfShrinkingWins(t *testing.T) {
 	o, p := large()
 	o.Replaced, o.Stuck, o.Metrics, o.Grown, o.Replicas = true, "it is being removed", "no answer", start, 4
 	o.Pods[1].Ready, o.Pods[2].Pending, o.Pods[2].Says = false, "Deferred", "no room"
-	o.Lowered = model.Decided{Decision: model.Down, From: o.Size, To: o.Size, At: start, Had: start}
+	o.Lowered = model.Decided{Decision: model.Down, From: o.Size.With(model.Memory, 1<<30, 0), To: o.Size, At: start, Had: start}
 	o.Windows, o.Moves = model.Maintenance{}, []time.Time{start, start, start, start, start}
 	p.Down, p.Up, p.Paused, p.Tolerance, p.DownStep, p.Min.Memory = model.Off, model.Off, "maintenance", 1000, 0, 512<<20
 	checkFirstHoldWins(t, o, p, []cure{

@@ -247,6 +247,9 @@ func (f *follower) say(check string, kills int32) (good bool) {
 // lookback of decisions: to what was refused, and to the fleet's disruptive moves.
 const lookback = time.Hour
 
+// tomorrow is for how long a step down is looked back to, and what a kubelet refused.
+const tomorrow = 24 * time.Hour
+
 // Expired are the records that need not be kept: beyond the number, or too old. What changed a component's size, what restarted it and what was not
 // carried out are counted apart, so that holds by the hour do not push out why it has its size; the newest of each always stays, and what decisions
 // look back to.
@@ -256,7 +259,7 @@ func Expired(newestFirst []*v1alpha1.ScalingRecord, keep int, maxAge time.Durati
 	for _, r := range newestFirst {
 		k, age := kind{r.Spec.Component, done(r)}, now.Sub(r.Spec.DecidedAt.Time)
 		seen[k]++
-		needed := age < lookback && (r.Spec.Disruptive || r.Spec.Decision == v1alpha1.DecisionRevert)
+		needed := age < lookback && r.Spec.Disruptive || age < tomorrow && done(r) != nothing && downward(r.Spec.Decision)
 		if n := seen[k]; n > 1 && !needed && (n > keep || age > maxAge) {
 			expired = append(expired, r)
 		}
@@ -264,13 +267,21 @@ func Expired(newestFirst []*v1alpha1.ScalingRecord, keep int, maxAge time.Durati
 	return expired
 }
 
-// done is what was carried out: a change of size, a restart, or nothing.
+func downward(d v1alpha1.Decision) bool {
+	return d == v1alpha1.DecisionDown || d == v1alpha1.DecisionRevert
+}
+
+// done is what was carried out: a change of size, of which steps down are counted apart, a restart, or nothing.
 func done(r *v1alpha1.ScalingRecord) string {
 	switch {
 	case r.Spec.DryRun, r.Spec.Decision == v1alpha1.DecisionHold, r.Status.Phase == v1alpha1.PhaseFailed:
-		return "nothing"
+		return nothing
 	case r.Spec.Decision == v1alpha1.DecisionRestart:
 		return "restart"
+	case r.Spec.Decision == v1alpha1.DecisionDown:
+		return "step down"
 	}
 	return "size"
 }
+
+const nothing = "nothing"

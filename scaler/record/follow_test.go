@@ -316,7 +316,9 @@ func TestExpiredRecords(t *testing.T) {
 		"holds do not push out why it has its size":     {"etcd 1 Hold, etcd 2 Hold, etcd 3 Hold, etcd 90", 1, "etcd 2 Hold, etcd 3 Hold"},
 		"nor do restarts":                               {"etcd 1 Restart, etcd 2 Restart, etcd 90", 1, "etcd 2 Restart"},
 		"restarts of the last hour count for the fleet": {"etcd 0 Restart, etcd 0.5 Restart, etcd 2 Restart", 1, "etcd 2 Restart"},
-		"what was refused is remembered for an hour":    {"etcd 0, etcd 0.5 Revert, etcd 2 Revert", 1, "etcd 2 Revert"},
+		"what was refused is remembered for a day":      {"etcd 0, etcd 0.5 Revert, etcd 25 Revert", 1, "etcd 25 Revert"},
+		"and so are steps down":                         {"etcd 0, etcd 1, etcd 2 Down, etcd 3 Down, etcd 25 Down", 1, "etcd 1, etcd 25 Down"},
+		"the newest step down stays":                    {"etcd 0, etcd 90 Down", 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all, want []*v1alpha1.ScalingRecord
