@@ -96,7 +96,7 @@ type IdleResource struct {
 	Since metav1.Time `json:"since"`
 	// Seen is when it was looked at last, to some minutes: it is not written at each look.
 	Seen metav1.Time `json:"seen"`
-	// Highest recommendation since.
+	// Highest is the most that was recommended since, or used in a week, and a fifth more of that.
 	Highest resource.Quantity `json:"highest"`
 }
 

@@ -193,7 +193,7 @@ func idleWords(idle *v1alpha1.Idle, now time.Time) string {
 			if one.of == model.CPU {
 				highest = one.is.Highest.MilliValue()
 			}
-			all = append(all, fmt.Sprintf("%s for %s, at most %s recommended", one.of, duration.HumanDuration(now.Sub(one.is.Since.Time)), model.Short(one.of, highest)))
+			all = append(all, fmt.Sprintf("%s for %s, at most %s needed", one.of, duration.HumanDuration(now.Sub(one.is.Since.Time)), model.Short(one.of, highest)))
 		}
 	}
 	return strings.Join(all, "; ")

@@ -61,7 +61,7 @@ func less(o *model.Observed, p *model.Policy, r model.Resource, source model.Uti
 	}
 	return model.Proposal{
 		Resource: r, Value: value, Proven: spell.Highest, Less: true, Source: "profile",
-		Says: fmt.Sprintf("WorkloadProfile %s has recommended at most %s since %s, %d%% of %s", o.Profile.Name, model.Short(r, spell.Highest), since,
+		Says: fmt.Sprintf("by WorkloadProfile %s at most %s is needed since %s, %d%% of %s", o.Profile.Name, model.Short(r, spell.Highest), since,
 			spell.Highest*100/have, model.Short(r, have)),
 	}
 }
