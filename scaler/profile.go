@@ -117,7 +117,7 @@ func recommendation(of model.Resource, r *v1alpha1.ResourceProfile) model.Recomm
 	}
 }
 
-// peakOf a week: the most of memory, for a limit below it is a kill. Of CPU the 95th percentile of peaks of three hours, which leaves out three of them:
+// peakOf a week: the most of memory, for a limit below it is a kill. Of CPU the 95th percentile of peaks of three hours, which leaves out two of them:
 // programs that start take more than they need, and a request does not stop them.
 func peakOf(of model.Resource, r *v1alpha1.ResourceProfile) (peak int64) {
 	for i := range r.Usage {

@@ -13,7 +13,7 @@ func pressed(usage []model.Sample, have int64, r model.Resource, p *model.Policy
 	if r == model.Memory {
 		source = p.Memory
 	}
-	if len(usage) == 0 || !p.Estimate {
+	if len(usage) == 0 {
 		return false
 	}
 	last := usage[len(usage)-1].At

@@ -31,7 +31,8 @@ type history struct {
 	late     int // changes of size since the load has settled
 	grown    time.Time
 	lowered  map[model.Resource]time.Time
-	needed   map[model.Resource]time.Time // when more than the share of the size was recommended that may shrink
+	needing  map[model.Resource]time.Time // since when it is so
+	needed   map[model.Resource]time.Time // when more than the share of the size that may shrink had been needed for some time
 }
 
 func (h *history) kill(k model.Kill) {
@@ -143,11 +144,11 @@ func (f *fleet) evident(c *component, o *model.Observed, r model.Resource) bool 
 			}
 		}
 	}
-	if o.Profile.Of(r).Target > o.Size.Steered(r) || o.Lowered.To == o.Size && f.regrettable(c, o) {
+	if o.Profile.Of(r).Target > o.Size.Steered(r) || o.Lowered.Took(r, o.Size) && f.regrettable(c, o) {
 		return true
 	}
 	for i := range o.Pods {
-		if pressed(o.Pods[i].Usage, o.Size.Steered(r), r, &c.policy) {
+		if c.policy.Estimate && pressed(o.Pods[i].Usage, o.Size.Steered(r), r, &c.policy) {
 			return true
 		}
 	}

@@ -87,13 +87,21 @@ func (u *use) peak(r learned.Resource) float64 {
 	return peaks[int(math.Ceil(0.95*float64(len(peaks))))-1]
 }
 
-// need notes that more is recommended than may shrink.
+// overlooked is what nobody sees who is away for as long as a spell may go on without a look.
+const overlooked = 10 * time.Minute
+
+// need notes that for some time more is recommended than may shrink.
 func (h *history) need(c *component, now time.Time) {
 	if h.needed == nil {
-		h.needed = map[model.Resource]time.Time{}
+		h.needed, h.needing = map[model.Resource]time.Time{}, map[model.Resource]time.Time{}
 	}
 	for _, r := range []model.Resource{model.CPU, model.Memory} {
-		if c.told.Profile.Of(r).Needs()*100 >= c.size.Steered(r)*c.policy.Below {
+		switch idle := c.told.Profile.Of(r).Needs()*100 < c.size.Steered(r)*c.policy.Below; {
+		case idle:
+			delete(h.needing, r)
+		case h.needing[r].IsZero():
+			h.needing[r] = now
+		case now.Sub(h.needing[r]) > overlooked:
 			h.needed[r] = now
 		}
 	}

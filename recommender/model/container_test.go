@@ -309,21 +309,27 @@ func TestThePastIsAsGoodAsThePresent(t *testing.T) {
 }
 
 // Of two that have learned apart, neither lowers what the other one knows.
-func TestTheLaterKillIsHeeded(t *testing.T) {
-	small, large := Kill{"a", start, 256 << 20}, Kill{"b", start.Add(time.Hour), 128 << 20}
+func TestKillsThatOthersKnowAreHeeded(t *testing.T) {
+	early, late := Kill{"a", start, 256 << 20}, Kill{"b", start.Add(time.Hour), 128 << 20}
 	one, other := NewContainer(), NewContainer()
-	one.OOM(start, small)
-	other.OOM(start.Add(time.Hour), large)
-	before := one.Floor()
-	one.Heed(other.Floor())
-	if got := one.Floor(); got.At != other.Floor().At || got.Need != before.Need || got.Limit != before.Limit {
-		t.Errorf("%+v, after %+v heard of %+v", got, before, other.Floor())
-	}
-	if again := one.OOM(start.Add(time.Hour), large); again != Duplicate {
-		t.Errorf("a kill that was heeded is learned from again: %v", again)
-	}
-	before = one.Floor()
-	if one.Heed(NewContainer().Floor()); one.Floor() != before {
-		t.Errorf("it was forgotten: %+v", one.Floor())
+	one.OOM(start, early)
+	other.OOM(start.Add(time.Hour), late)
+	larger, newer := one.Floor(), other.Floor()
+	one.Heed(newer)
+	other.Heed(larger)
+	for _, c := range []*Container{one, other} {
+		if got := c.Floor(); got.At != newer.At || got.Need != larger.Need || got.Limit != larger.Limit || got.Level != 1 {
+			t.Errorf("%+v of %+v and %+v", got, larger, newer)
+		}
+		if again := c.OOM(start.Add(time.Hour), late); again != Duplicate {
+			t.Errorf("a kill that was heeded is learned from again: %v", again)
+		}
+		before := c.Floor()
+		if c.Heed(NewContainer().Floor()); c.Floor() != before {
+			t.Errorf("it was forgotten: %+v", c.Floor())
+		}
+		if _, err := Restore(c.Save()); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -53,12 +53,14 @@ func (c *Container) OOM(now time.Time, k Kill) Fault {
 	return None
 }
 
-// Heed takes over what kills have taught another one that knows the same container, if it knows of a later one.
+// Heed takes over what kills have taught another one that knows the same container: the most of both, and what came later.
 func (c *Container) Heed(other Floor) {
-	if other.At > c.floor.At {
-		other.Need, other.Limit = max(other.Need, c.floor.Need), max(other.Limit, c.floor.Limit)
-		c.floor = other
+	own := &c.floor
+	if other.At > own.At {
+		own.At, own.Slots = other.At, other.Slots
 	}
+	own.Need, own.Limit = max(own.Need, other.Need), max(own.Limit, other.Limit)
+	own.Level, own.Kills = max(own.Level, other.Level), max(own.Kills, other.Kills)
 }
 
 // vpaNeed is what VPA takes a kill for: a fifth more, or 100 MiB if that is more.

@@ -73,7 +73,7 @@ func (r *Recommender) fill(ctx context.Context, p *v1alpha1.WorkloadProfile, t t
 	switch {
 	case historian == nil, h.fillings >= tries, now.Sub(h.last) < missed*r.Options.Period:
 		return true
-	case now.After(r.past.until):
+	case r.past.fault == "" && now.After(r.past.until):
 		return false
 	}
 	h.fillings++
@@ -104,7 +104,7 @@ func (r *Recommender) consult(ctx context.Context, historian source.Historian, n
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	answer := historian.History(ctx, namespace, from, now)
-	r.past.namespace, r.past.from, r.past.readings, r.past.partial = namespace, from, answer.Readings, answer.Fault != ""
+	r.past.namespace, r.past.from, r.past.readings, r.past.partial = namespace, from, answer.Readings, answer.Partial
 	if len(answer.Readings) == 0 {
 		r.past.fault = answer.Fault
 	}

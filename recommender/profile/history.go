@@ -102,19 +102,13 @@ func (h *history) clean(t target) {
 // forgotten is twice what rings keep, and 14 half-lives of VPA's histograms.
 const forgotten = 2 * model.Week * model.Long
 
-// absorb learns from the kills that pods tell of. It tells in which containers something was learned.
-func (h *history) absorb(now time.Time, pods []*corev1.Pod, events func(*corev1.Pod) ([]*corev1.Event, bool)) (taught []string) {
-	var all []oom.Kill
+// absorb learns from the kills that pods tell of, and from others that are known. It tells in which containers something was learned.
+func (h *history) absorb(now time.Time, pods []*corev1.Pod, events func(*corev1.Pod) ([]*corev1.Event, bool), all ...oom.Kill) (taught []string) {
 	for _, pod := range pods {
 		if harmed(pod) {
 			all = append(all, h.killsOf(pod, events)...)
 		}
 	}
-	return h.take(now, all)
-}
-
-// take learns from kills, and tells in which containers something was learned.
-func (h *history) take(now time.Time, all []oom.Kill) (taught []string) {
 	slices.SortStableFunc(all, func(a, b oom.Kill) int { return a.At.Compare(b.At) })
 	for _, k := range all {
 		if h.container(k.Container).OOM(now, k.Kill) == model.None {

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -136,5 +137,48 @@ func TestALoopThatHangsIsNotHealthy(t *testing.T) {
 		if err := r.Healthy(nil); (err == nil) != step.well {
 			t.Errorf("%s later: %v", step.after, err)
 		}
+	}
+}
+
+// hanging is a historian that takes all the time there is, and then has nothing.
+type hanging struct {
+	clock *clocktesting.FakeClock
+	asked int
+}
+
+func (h *hanging) Name() string { return "hanging" }
+func (h *hanging) Read(context.Context, []string) source.Answer {
+	return source.Answer{Fault: "no answer"}
+}
+func (h *hanging) History(context.Context, string, time.Time, time.Time) source.Answer {
+	h.asked++
+	h.clock.Step(longest)
+	return source.Answer{Fault: "no answer", Partial: true}
+}
+
+// A source that knows the past and does not answer keeps nobody for longer than its tries from what another one tells of now.
+func TestAHistorianThatHangsSilencesNobody(t *testing.T) {
+	clock := clocktesting.NewFakeClock(start)
+	h := &hanging{clock: clock}
+	r := &Recommender{Clock: clock, Sources: []source.Source{h}, Options: Options{Period: 15 * time.Second}, faults: map[string]string{}}
+	p := &v1alpha1.WorkloadProfile{ObjectMeta: metav1.ObjectMeta{Namespace: "shop"}}
+	all := make([]*history, 20)
+	for i := range all {
+		all[i] = newHistory()
+	}
+	for range tries {
+		r.past = archive{until: clock.Now().Add(r.Options.Period / 2)}
+		for _, one := range all {
+			r.fill(t.Context(), p, target{}, one)
+		}
+	}
+	r.past = archive{until: clock.Now()}
+	for i, one := range all {
+		if !r.fill(t.Context(), p, target{}, one) {
+			t.Errorf("profile %d waits still", i)
+		}
+	}
+	if h.asked != tries {
+		t.Errorf("asked %d times, although nothing came", h.asked)
 	}
 }

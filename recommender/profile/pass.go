@@ -34,7 +34,7 @@ func (r *Recommender) pass(ctx context.Context) {
 	problem := errors.Join(err, r.adopt(ctx, vpas, append(rivals, profiles...)))
 	r.recall(ctx, profiles)
 	used := r.ask(ctx, profiles)
-	r.past = archive{until: begun.Add(r.Options.Period / 2)} // the rest is for what is used now
+	r.past = archive{until: r.Clock.Now().Add(r.Options.Period / 2)} // the rest is for what is used now
 	due, missing := r.attendAll(ctx, profiles, used, vpas)
 	problem = errors.Join(problem, missing, r.writeAll(ctx, due))
 	for _, p := range rivals {
@@ -175,8 +175,8 @@ func (r *Recommender) attend(ctx context.Context, p *v1alpha1.WorkloadProfile, u
 	if t.fault.reason != "" {
 		return t, err
 	}
-	h, now := r.history(p), r.Clock.Now()
-	r.learned(p, h, h.absorb(now, t.pods, r.events(ctx)))
+	h := r.history(p)
+	r.absorb(ctx, p, h, t.pods)
 	if r.fill(ctx, p, t, h) {
 		r.feed(h, t, used)
 	}

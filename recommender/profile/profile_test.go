@@ -186,7 +186,7 @@ func testSilence(t *testing.T, w *world) {
 	w.meter.change(func() { w.meter.fault, w.meter.past = "", 0 })
 	w.meter.uses("api-7f9-00000", 40, 30*mi)
 	seen := after.CPU.Samples
-	again := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.Containers[0].CPU.Samples > seen+100 }).Status.Containers[0]
+	again := w.profile("api", func(p *v1alpha1.WorkloadProfile) bool { return p.Status.Containers[0].CPU.Samples > seen+40 }).Status.Containers[0]
 	if again.CPU.Target.Cmp(*before.CPU.Target) != 0 || again.Memory.Target.Cmp(*before.Memory.Target) != 0 {
 		t.Errorf("from %v, %v to %v, %v after a day of which little is known", before.CPU.Target, before.Memory.Target, again.CPU.Target, again.Memory.Target)
 	}

@@ -13,14 +13,19 @@ const stuck = 10
 const leastStuck = 5 * time.Minute
 
 // alive notes that the loop goes on.
-func (r *Recommender) alive() { r.beat.Store(r.Clock.Now().Unix()) }
+func (r *Recommender) alive() {
+	now := r.Clock.Now() // whole, for its monotonic part: a clock that jumps is no hang
+	r.beat.Store(&now)
+}
 
 // Healthy is the liveness probe: an error if the loop works and has given no sign of life for long. One that waits for the lead is well.
 func (r *Recommender) Healthy(*http.Request) error {
 	last := r.beat.Load()
-	silent := r.Clock.Since(time.Unix(last, 0))
-	if last == 0 || silent <= max(leastStuck, stuck*r.Options.Period) {
+	if last == nil {
 		return nil
 	}
-	return fmt.Errorf("the loop that fills the WorkloadProfiles has hung for %s", silent.Round(time.Second))
+	if silent := r.Clock.Since(*last); silent > max(leastStuck, stuck*r.Options.Period) {
+		return fmt.Errorf("the loop that fills the WorkloadProfiles has hung for %s", silent.Round(time.Second))
+	}
+	return nil
 }

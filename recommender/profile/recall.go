@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,27 +14,23 @@ import (
 	"github.com/metapilot/metapilot/recommender/source/oom"
 )
 
-// recall learns from evictions that nobody watched: the pod of a StatefulSet is replaced at once, and its event tells of it for an hour.
+// recall asks for evictions that nobody watched: the pod of a StatefulSet is replaced at once, and its event tells of it for an hour.
 func (r *Recommender) recall(ctx context.Context, profiles []*v1alpha1.WorkloadProfile) {
-	if r.recalled {
+	if r.recalled >= tries {
 		return
 	}
+	r.recalled++
 	told, err := r.evictions(ctx)
 	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Evictions while this program was away are not known; they are asked for again in the next pass")
+		ctrl.LoggerFrom(ctx).Error(err, "Evictions while this program was away are not known", "try", r.recalled, "of", tries)
 		return
 	}
-	r.recalled = true
+	r.recalled, r.evicted = tries, map[types.UID][]oom.Kill{}
 	for _, p := range profiles {
-		var own []oom.Kill
 		for _, k := range told[p.Namespace] {
 			if madeFor(p.Spec.TargetRef, k.Replica) {
-				own = append(own, k)
+				r.evicted[p.UID] = append(r.evicted[p.UID], k)
 			}
-		}
-		if len(own) > 0 {
-			h := r.history(p)
-			r.learned(p, h, h.take(r.Clock.Now(), own))
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/recommender/source"
+	"github.com/metapilot/metapilot/recommender/source/oom"
 )
 
 // Recommender is the loop that fills all profiles. One works at a time, and it alone touches what it remembers.
@@ -34,9 +35,10 @@ type Recommender struct {
 	faults    map[string]string      // of the sources, at the last pass
 	suspects  chan *corev1.Pod       // that tell of a kill
 	past      archive
-	told      map[types.UID]testimony // of pods that have ended in a doubtful way
-	recalled  bool                    // what happened while nobody watched was asked for
-	beat      atomic.Int64            // unix seconds of the last sign of life; 0 while the loop does not work
+	told      map[types.UID]testimony   // of pods that have ended in a doubtful way
+	recalled  int                       // how often it was asked what happened while nobody watched
+	evicted   map[types.UID][]oom.Kill  // what was told of that, by profile, until it is learned from
+	beat      atomic.Pointer[time.Time] // the last sign of life; nil while the loop does not work
 }
 
 // testimony is what events say of a pod at one of its versions.
@@ -157,7 +159,7 @@ func (r *Recommender) NeedLeaderElection() bool { return true }
 
 // Start works until the context ends, and then saves what it knows.
 func (r *Recommender) Start(ctx context.Context) error {
-	defer r.beat.Store(0)
+	defer r.beat.Store(nil)
 	for {
 		r.alive()
 		err := r.restore(ctx)
@@ -213,8 +215,7 @@ func (r *Recommender) rescue(ctx context.Context, pod *corev1.Pod) {
 			continue
 		}
 		h := r.history(p)
-		taught := h.absorb(r.Clock.Now(), []*corev1.Pod{pod}, r.events(ctx))
-		r.learned(p, h, taught)
+		taught := r.absorb(ctx, p, h, with(t.pods, pod))
 		if len(taught) == 0 {
 			continue
 		}
@@ -222,6 +223,22 @@ func (r *Recommender) rescue(ctx context.Context, pod *corev1.Pod) {
 			ctrl.LoggerFrom(ctx).Error(err, "A kill is learned from and not told yet", "profile", client.ObjectKeyFromObject(p))
 		}
 	}
+}
+
+// absorb learns from all kills that are told of at once, for an older one teaches nothing after a newer one.
+func (r *Recommender) absorb(ctx context.Context, p *v1alpha1.WorkloadProfile, h *history, pods []*corev1.Pod) []string {
+	taught := h.absorb(r.Clock.Now(), pods, r.events(ctx), r.evicted[p.UID]...)
+	delete(r.evicted, p.UID)
+	r.learned(p, h, taught)
+	return taught
+}
+
+// with a pod that may be gone from the cache already, or be newer there.
+func with(pods []*corev1.Pod, pod *corev1.Pod) []*corev1.Pod {
+	if slices.ContainsFunc(pods, func(one *corev1.Pod) bool { return one.UID == pod.UID }) {
+		return pods
+	}
+	return append(slices.Clone(pods), pod)
 }
 
 // leave saves all histories, in the time that a pod has to end.

@@ -159,7 +159,7 @@ func (m *meter) History(_ context.Context, namespace string, from, to time.Time)
 	}
 	begin := to.Add(-m.past)
 	if m.half--; m.half >= 0 {
-		a.Fault, to = "half of it is missing", to.Add(-m.past/2)
+		a.Fault, a.Partial, to = "half of it is missing", true, to.Add(-m.past/2)
 	}
 	for at := begin.Truncate(model.Slot).Add(model.Slot); at.Before(to); at = at.Add(model.Slot) {
 		if !at.Before(from) {

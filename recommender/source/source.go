@@ -51,6 +51,8 @@ type Answer struct {
 	// Fault is why there may be more that is not in Readings, or why not all of them can be right: no answer, a part of one, one that makes
 	// no sense. It is in a person's words, and names what to look at; empty if nothing is missing.
 	Fault string
+	// Partial is that a question was not answered, or not in full, so that asking it again may tell more.
+	Partial bool
 }
 
 // Reading is one amount of one container.

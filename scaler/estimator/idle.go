@@ -26,7 +26,7 @@ func NextIdle(o *model.Observed, p *model.Policy, r model.Resource) model.Idle {
 	case busy(o, p, r) != "":
 		return model.Idle{}
 	}
-	target := worth(o.Profile.Of(r))
+	target := o.Profile.Of(r).Worth()
 	if since > blink || since < 0 || contradicted(o, &was, r) || was.Highest*100 >= o.Size.Steered(r)*p.Below {
 		return model.Idle{Since: o.Now, Seen: o.Now, Highest: target}
 	}
@@ -48,11 +48,6 @@ const (
 	// blink is for how long nothing may be known of a spell that goes on.
 	blink = 10 * time.Minute
 )
-
-// worth is what a size has to be for what is recommended, and for what comes once a week.
-func worth(known *model.Recommendation) int64 {
-	return max(known.Target, known.Uncapped, known.Peak*spare/100)
-}
 
 // contradicted: since the spell began, a kill or a step that was taken back has shown that it rests on too little.
 func contradicted(o *model.Observed, was *model.Idle, r model.Resource) bool {

@@ -39,12 +39,12 @@ func TestProfileProposesTheHighestOfItsWindow(t *testing.T) {
 		want   int64 // MiB; 0 if it abstains
 		says   string
 	}{
-		"it has recommended less for longer than the window": {func(*model.Observed) {}, 100, "at most 100Mi since 2026-11-22 14:00:00, 9% of 1024Mi"},
+		"it has recommended less for longer than the window": {func(*model.Observed) {}, 100, "at most 100Mi is needed since 2026-11-22 14:00:00, 9% of 1024Mi"},
 		"the highest counts, not the last":                   {func(o *model.Observed) { o.Idle.Memory.Highest = 300 * mi }, 300, "at most 300Mi"},
 		"what is used is let through":                        {func(o *model.Observed) { uses(o, 300*mi) }, 428, "at most 100Mi"},
 		"not for so long":                                    {func(o *model.Observed) { o.Idle.Memory.Since = now.Add(-11 * time.Hour) }, 0, "since 2026-11-22 16:00:00, and it shrinks when that was so for 12h0m0s"},
 		"what may be needed is too much of the size":         {func(o *model.Observed) { o.Profile.Memory.Upper = 410 * mi }, 0, "40% of it may be needed"},
-		"so much was used once in a week":                    {func(o *model.Observed) { o.Profile.Memory.Peak = 410 * mi }, 0, "40% of it may be needed"},
+		"so much was used once in a week":                    {func(o *model.Observed) { o.Profile.Memory.Peak = 350 * mi }, 0, "41% of it may be needed"},
 		"half so much was, and is let through, with a fifth": {func(o *model.Observed) { o.Profile.Memory.Peak = 205 * mi }, 246, "at most 246Mi"},
 		"the profile's own policy caps what it recommends":   {func(o *model.Observed) { o.Profile.Memory.Uncapped = 600 * mi }, 0, "58% of it may be needed"},
 		"more than that was used":                            {func(o *model.Observed) { uses(o, 410*mi) }, 0, "more than 40% of it was used a moment ago"},
@@ -180,6 +180,13 @@ func TestRegretComesWithTheFirstSign(t *testing.T) {
 			o.Lowered.Had = time.Time{}
 			o.Kills = []model.Kill{{Pod: "a", At: now, Limit: 512 * mi}}
 		}, "regret: a was OOM-killed at 512Mi"},
+		"a kill long after somebody else has changed one of both": {func(o *model.Observed) {
+			o.Size.Requests.CPU++
+			o.Lowered.Had = time.Time{}
+			o.Carried = o.Lowered
+			o.Carried.At = now.Add(-61 * time.Minute)
+			o.Kills = []model.Kill{{Pod: "a", At: now, Limit: 384 * mi}}
+		}, ""},
 		"a kill at a size of somebody else": {func(o *model.Observed) {
 			o.Size.Requests.CPU++
 			o.Size.Limits.Memory++

@@ -38,7 +38,7 @@ func Watched(o *model.Observed, p *model.Policy) (until time.Time, watched bool)
 	switch {
 	case down.At.IsZero() || !down.Took(model.CPU, o.Size) && !down.Took(model.Memory, o.Size):
 		return time.Time{}, false
-	case since.IsZero() && o.Carried.At.After(down.At): // and what came then was for other reasons
+	case since.IsZero() && down.To != o.Size: // something else has come since, for other reasons
 		since = o.Carried.At
 	case since.IsZero():
 		return time.Time{}, true

@@ -36,7 +36,10 @@ func (p *Profile) Of(r Resource) *Recommendation {
 }
 
 // Needs is the most that may be needed: a target that is low for now may look at the next hours alone, and a capped one looks like enough.
-func (r *Recommendation) Needs() int64 { return max(r.Target, r.Upper, r.Uncapped, r.Peak) }
+func (r *Recommendation) Needs() int64 { return max(r.Worth(), r.Upper) }
+
+// Worth is what a size has to be for what is recommended, and for what comes once a week, with a fifth more of that.
+func (r *Recommendation) Worth() int64 { return max(r.Target, r.Uncapped, r.Peak*120/100) }
 
 // A profile says something about now for so long after its last sample, and lowers something when its history has no more gaps than this.
 const (

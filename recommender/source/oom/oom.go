@@ -102,10 +102,10 @@ func disrupted(pod *corev1.Pod) bool {
 
 // stopped: the kubelet tells that it stopped the container itself during this life of it, be it for a probe that failed or for another reason.
 func stopped(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated, events []*corev1.Event) bool {
-	path := fmt.Sprintf("spec.containers{%s}", container)
+	paths := []string{fmt.Sprintf("spec.containers{%s}", container), fmt.Sprintf("spec.initContainers{%s}", container)} // native sidecars
 	return slices.ContainsFunc(events, func(e *corev1.Event) bool {
 		first, latest := between(e)
-		return e.Reason == "Killing" && e.InvolvedObject.UID == pod.UID && e.InvolvedObject.FieldPath == path &&
+		return e.Reason == "Killing" && e.InvolvedObject.UID == pod.UID && slices.Contains(paths, e.InvolvedObject.FieldPath) &&
 			!latest.Before(end.StartedAt.Time) && !first.After(end.FinishedAt.Add(time.Second)) // times are given in whole seconds
 	})
 }

@@ -151,6 +151,10 @@ func TestKillsOfPods(t *testing.T) {
 		"137 by a probe again":   {pod: pod(state(running(), ended("Error", 137))), last: sees(512, 0), events: killing(liveness, -3*time.Hour, time.Hour)},
 		"137, the probe is next": {pod: pod(state(running(), ended("Error", 137))), last: sees(512, 0), events: killing(liveness, time.Minute, time.Minute), want: "PassedOn tc-one/etcd-0/etcd 512 at 0"},
 		"137, as it was changed": {pod: pod(state(running(), ended("Error", 137))), last: sees(512, 0), events: killing("Container etcd definition changed, will be restarted", -time.Second, 0)},
+		"137 of a native sidecar, by its probe": {
+			pod: pod(state(running(), ended("Error", 137))), last: sees(512, 0),
+			events: killing(liveness, 0, 0, func(e *corev1.Event) { e.InvolvedObject.FieldPath = "spec.initContainers{etcd}" }),
+		},
 		"137, the neighbour's probe": {
 			pod: pod(state(running(), ended("Error", 137))), last: sees(512, 0), want: "PassedOn tc-one/etcd-0/etcd 512 at 0",
 			events: killing(liveness, 0, 0, func(e *corev1.Event) { e.InvolvedObject.FieldPath = "spec.containers{neighbour}" }),

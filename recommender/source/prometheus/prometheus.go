@@ -109,14 +109,21 @@ func (s *Source) past(ctx context.Context, r model.Resource, namespace string, f
 		newer, second := s.past(ctx, r, namespace, middle.Add(step), to)
 		return append(older, newer...), errors.Join(first, second)
 	}
+	if err != nil {
+		err = unanswered{err}
+	}
 	told := s.fold(series, []string{namespace})
 	return told.readings(r), errors.Join(err, told.fault())
 }
+
+// unanswered is what is wrong with an answer that may be another one the next time.
+type unanswered struct{ error }
 
 // collected is what several queries have brought.
 type collected struct {
 	readings []source.Reading
 	counts   [model.Resources]int
+	partial  bool
 	faults   []string // without those that were told before: what is wrong with one query is mostly wrong with all
 }
 
@@ -126,6 +133,7 @@ func (c *collected) add(readings []source.Reading, err error) {
 		c.counts[r.Resource]++
 	}
 	if err != nil {
+		c.partial = c.partial || errors.As(err, new(unanswered))
 		for line := range strings.Lines(err.Error()) {
 			c.fault(strings.TrimSpace(line))
 		}
@@ -146,5 +154,5 @@ func (c *collected) answer() source.Answer {
 	if more := len(c.faults) - inFull; more > 0 {
 		words += fmt.Sprintf("; and %d more faults", more)
 	}
-	return source.Answer{Readings: c.readings, Fault: words}
+	return source.Answer{Readings: c.readings, Fault: words, Partial: c.partial}
 }
