@@ -14,6 +14,7 @@ import (
 //   - nothing shrinks soon after it grew, on data that is missing, without half a day of reason, or further than a step; memory of a quorum only in a
 //     maintenance window;
 //   - what comes again by the day or the week is no reason to grow within a day after a step down: there is no saw-tooth;
+//   - that nothing changes is hardly ever written;
 //   - what a node refuses is taken back, and not tried again at once;
 //   - pods are restarted by choice once for a size, and never a member of a quorum of which another one is missing;
 //   - once the load has settled, so have the sizes, but for one last growth of a resource that is used so much that noise alone brings it above a threshold for
@@ -29,10 +30,19 @@ type history struct {
 	hour     time.Time  // in which records are counted
 	records  int
 	late     int // changes of size since the load has settled
+	looks    int
+	notes    int // of them, after which other spells were written into the status
 	grown    time.Time
 	lowered  map[model.Resource]time.Time
 	needing  map[model.Resource]time.Time // since when it is so
 	needed   map[model.Resource]time.Time // when more than the share of the size that may shrink had been needed for some time
+}
+
+func (h *history) note(news bool) {
+	h.looks++
+	if news {
+		h.notes++
+	}
 }
 
 func (h *history) kill(k model.Kill) {
@@ -220,6 +230,9 @@ func (f *fleet) judgeRefusal(c *component, p *pod) {
 func (f *fleet) judgeEnd() {
 	for _, t := range f.tenants {
 		for _, c := range t.components {
+			if h := &c.truth; h.notes > h.looks/2 {
+				f.report.broken("%s: its status was written after %d of %d looks", c.name, h.notes, h.looks)
+			}
 			for _, p := range c.pods {
 				if !p.row.IsZero() {
 					f.judgeRow(c, p)

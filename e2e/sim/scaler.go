@@ -29,6 +29,7 @@ func scaler(f *fleet, t *tenant) {
 			c.look(f)
 			continue
 		}
+		c.truth.note(p.Idle != c.told.Idle)
 		c.told.Kills, c.told.Idle = o.Kills, p.Idle
 		c.effect(f)
 		if !p.Record() { // what carryOut has told is newer
