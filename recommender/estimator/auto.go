@@ -20,7 +20,7 @@ const (
 )
 
 // keep is what share of the held amount a lower target has to fall below before it is followed. CPU that is left idle is anybody's, and a tenth less
-// of it today is a tenth more tomorrow: on traces of services two thirds halve the changes, and cost a point of slack or none.
+// of it today is a tenth more tomorrow: on traces of services two thirds halve the changes, for three points of slack at most.
 var keep = [model.Resources]float64{0.65, 0.9}
 
 // Auto recommends what the algorithm recommends that has done best on this container. Call Learn first, once a pass.

@@ -66,14 +66,11 @@ func less(o *model.Observed, p *model.Policy, r model.Resource, source model.Uti
 	}
 }
 
-// spare is what there is to be of what was seen to be used, in percent.
-const spare = 120
-
 // roomy is the least size for what is used and will be soon, and was not killed a moment ago: with less, the sources would call for more, and what was
 // taken would come back at once.
 func roomy(o *model.Observed, p *model.Policy, r model.Resource, source model.Utilization, target int64) int64 {
 	used := peak(o.Pods, r)
-	least := max(used*spare/100, used*100/target)
+	least := max(used*model.Spare/100, used*100/target)
 	for _, k := range o.Kills {
 		if r == model.Memory && o.Now.Sub(k.At) <= p.RepeatWithin {
 			least = max(least, k.Limit+1)

@@ -39,7 +39,10 @@ func (p *Profile) Of(r Resource) *Recommendation {
 func (r *Recommendation) Needs() int64 { return max(r.Worth(), r.Upper) }
 
 // Worth is what a size has to be for what is recommended, and for what comes once a week, with a fifth more of that.
-func (r *Recommendation) Worth() int64 { return max(r.Target, r.Uncapped, r.Peak*120/100) }
+func (r *Recommendation) Worth() int64 { return max(r.Target, r.Uncapped, r.Peak*Spare/100) }
+
+// Spare is what there is to be of what was seen to be used, in percent.
+const Spare = 120
 
 // A profile says something about now for so long after its last sample, and lowers something when its history has no more gaps than this.
 const (

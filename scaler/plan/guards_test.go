@@ -116,6 +116,22 @@ func large() (*model.Observed, *model.Policy) {
 	return o, &p
 }
 
+// Its record may be gone, or not be in the cache yet: the status tells when it shrank, and that is enough to wait.
+func TestAStepThatNoRecordTellsOfIsWatched(t *testing.T) {
+	o, p := large()
+	if got := Decide(o, p); got.Decision != model.Down {
+		t.Fatalf("%+v", got)
+	}
+	o.Shrunk = start.Add(time.Second - p.Watch)
+	if got := Decide(o, p); got.Decision != model.Hold || got.Held.Guard != "watch" || !got.Held.Until.Equal(start.Add(time.Second)) {
+		t.Errorf("%v, held by %+v", got.Decision, got.Held)
+	}
+	o.Shrunk = start.Add(-p.Watch)
+	if got := Decide(o, p); got.Decision != model.Down {
+		t.Errorf("after the watch: %v, held by %+v", got.Decision, got.Held)
+	}
+}
+
 func TestFirstHoldOfShrinkingWins(t *testing.T) {
 	o, p := large()
 	o.Replaced, o.Stuck, o.Metrics, o.Grown, o.Replicas = true, "it is being removed", "no answer", start, 4
