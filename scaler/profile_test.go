@@ -168,3 +168,20 @@ func TestWhatIsTakenForEtcd(t *testing.T) {
 		}
 	}
 }
+
+// What the records and the status tell is enough to know of a growth by somebody else, and of a regret whose own record is gone.
+func TestWhatIsRecalled(t *testing.T) {
+	amount := func(s string) *resource.Quantity { q := resource.MustParse(s); return &q }
+	v := view{component: &component{}, observed: model.Observed{Now: noon, Size: model.Size{Requests: model.Amounts{Memory: 2 << 30}}}}
+	v.before.Size = v1alpha1.Size{Requests: v1alpha1.Quantities{Memory: amount("1Gi")}}
+	v.records = []*v1alpha1.ScalingRecord{{
+		Spec: v1alpha1.ScalingRecordSpec{Decision: v1alpha1.DecisionDown, DecidedAt: metav1.NewMicroTime(noon.Add(-2 * time.Hour))},
+		Status: v1alpha1.ScalingRecordStatus{
+			Phase: v1alpha1.PhaseRegretted, Outcomes: []v1alpha1.Outcome{{At: metav1.NewTime(noon.Add(-time.Hour))}},
+		},
+	}}
+	v.recall()
+	if o := &v.observed; !o.Grown.Equal(noon) || !o.Regretted.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("grown at %s, regretted at %s", o.Grown, o.Regretted)
+	}
+}

@@ -169,7 +169,11 @@ func TestHistoryOfOneContainer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines, fault := told(t, tc.server, Options{}, func(s *Source) source.Answer {
-				return s.History(t.Context(), "tc-one", noon, noon.Add(time.Hour))
+				got := s.History(t.Context(), "tc-one", noon, noon.Add(time.Hour))
+				if got.Partial {
+					t.Error("it is told to be asked again, and everything was answered")
+				}
+				return got
 			})
 			if !slices.Equal(lines, tc.want) || (fault != "") != tc.fault {
 				t.Errorf("it tells %q, %q; want %q and a fault: %t", lines, fault, tc.want, tc.fault)
@@ -214,7 +218,14 @@ func TestHistoryUntilItsContextEnds(t *testing.T) {
 		}
 		past.ServeHTTP(w, r)
 	})
-	lines, fault := told(t, server, Options{}, func(s *Source) source.Answer { return s.History(ctx, "tc-one", noon, noon.Add(48*time.Hour)) })
+	var got source.Answer
+	lines, fault := told(t, server, Options{}, func(s *Source) source.Answer {
+		got = s.History(ctx, "tc-one", noon, noon.Add(48*time.Hour))
+		return got
+	})
+	if !got.Partial {
+		t.Error("nobody would ask for the rest")
+	}
 	if !slices.Equal(lines, []string{"etcd-0/etcd cpu 5 at 0"}) || !strings.Contains(fault, "did not answer in time") {
 		t.Errorf("it tells %q, %q", lines, fault)
 	}
