@@ -21,10 +21,9 @@ const (
 
 // Next is the step that a pod needs, and why.
 //
-// A running container is resized where it is. One that was killed and waits in back-off is recreated: in place, its pod's cgroup would keep the old
-// limit (kubernetes/kubernetes#138760), and the back-off would go on. One that was killed a moment ago is started again at once by the kubelet
-// and told so some tenths of a second later: that is waited for. If it was killed once more while it was resized, nobody knows what its cgroup
-// says, and it is recreated.
+// A running container is resized where it is, and so is one that was killed and is being started again as it was. One that was killed and waits in
+// back-off is recreated: in place, it would start with its new limit in a pod whose cgroup keeps the old one (kubernetes/kubernetes#138760), and
+// the back-off would go on. If it was killed once more while it was resized, nobody knows what its cgroup says, and it is recreated.
 func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (Step, string) {
 	c, status := Container(pod, container), Status(pod, container)
 	if c == nil || !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
@@ -89,10 +88,26 @@ func resizable(pod *corev1.Pod, c *corev1.Container, status *corev1.ContainerSta
 		return Recreate, "it was never placed with its old size"
 	case why != "":
 		return Held, why + "; it comes with the next pod"
-	case status == nil || status.State.Running == nil:
+	case status == nil || status.State.Running == nil && !startsAsItWas(pod, status):
 		return Held, "its container is being started"
 	}
 	return InPlace, ""
+}
+
+// forgiven is how long after an end the kubelet has surely forgotten it: twice its longest back-off of 5 minutes, and as long again to be sure
+// (flowcontrol.Backoff, hasExpired).
+const forgiven = 20 * time.Minute
+
+// startsAsItWas: the kubelet tells of a kill from within the sync that starts the container again, with the size from before it told. A resize that
+// comes now is what the next sync does, at once; one that comes when the container is said to run waits for the kubelet to look at its pods again,
+// up to a second. It holds only without back-off, which counts ends of the same container with the same size (kuberuntime, GetBackoffKey).
+func startsAsItWas(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
+	end, before := status.State.Terminated, status.LastTerminationState.Terminated
+	if end == nil || end.Reason != oomKilled {
+		return false
+	}
+	last := remembered(pod)
+	return before == nil || end.FinishedAt.Sub(before.FinishedAt.Time) > forgiven || last != nil && last.Ended == before.ContainerID
 }
 
 // notInPlace is why a container cannot get a size where it is; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.

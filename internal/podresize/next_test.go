@@ -25,8 +25,17 @@ func TestNextStepOfAPod(t *testing.T) {
 		"it runs with another request of CPU":    {running(), size("60m", "96Mi", "", "512Mi"), InPlace, ""},
 		"a limit is added":                       {running(), size("50m", "96Mi", "200m", "512Mi"), InPlace, ""},
 		"it was killed at its old size and runs": {running(state(started(), killed("a", noon))), large, InPlace, ""},
-		"it was killed a moment ago": {
-			running(state(killed("a", noon), none)), large, Held, "its container is being started",
+		"it was killed a moment ago":             {running(state(killed("a", noon), none)), large, InPlace, ""},
+		"it has ended otherwise just before":     {running(state(ended("Error", "a", noon), none)), large, Held, "its container is being started"},
+		"it was killed a moment ago, and before at the same size": {
+			running(state(killed("b", noon.Add(time.Minute)), ended("Error", "a", noon))), large, Held, "its container is being started",
+		},
+		"it was killed a moment ago, and long before at the same size": {
+			running(state(killed("b", noon.Add(time.Hour)), killed("a", noon))), large, InPlace, "",
+		},
+		"it was killed a moment ago at the size that it got after the last kill": {
+			running(state(started(), killed("a", noon)), resized(noon.Add(time.Second), large), hasSettled, state(killed("b", noon.Add(time.Minute)), killed("a", noon))),
+			size("50m", "96Mi", "", "1Gi"), InPlace, "",
 		},
 		"the kubelet has not told of its container": {
 			running(func(p *corev1.Pod) { p.Status.ContainerStatuses = nil }), large, Held, "its container is being started",

@@ -81,7 +81,7 @@ func has(r corev1.ResourceRequirements) change {
 // resized is what Resize notes before it resizes a pod as the others have made it, and the new size.
 func resized(at time.Time, to corev1.ResourceRequirements) change {
 	return func(p *corev1.Pod) {
-		p.Annotations[Annotation] = remember(p, "etcd", at).String()
+		p.Annotations[Annotation] = remember(p, "etcd", to.Limits.Memory().Value(), at).String()
 		has(to)(p)
 	}
 }

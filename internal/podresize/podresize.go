@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Annotation on a pod tells of its last resize, in JSON. It is written before the resize, so that a kill is never taken for one at the new limit
-// when it was at the old one.
+// Annotation on a pod tells of its last resize, in JSON. It is written just after the resize: an annotation that is written just before it costs up
+// to a second, for the kubelet then looks at the pod for the annotation, and does not look again for the resize before its next look at all pods.
 const Annotation = "metapilot.io/resized"
 
 // settling is how long after a resize a kill may still have been at the old limit: the kubelet took up to 0.7 s to tell the cgroup, and the
@@ -46,7 +46,8 @@ func Kills(pod *corev1.Pod, container string) (kills []Kill) {
 func LimitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
 	last := remembered(pod)
 	switch {
-	case last == nil:
+	case last == nil || last.To != limit(pod, container):
+		return actual(pod, container) // it was resized a moment ago, or by somebody else
 	case end.ContainerID == last.Ended:
 		return last.EndedAt
 	case end.FinishedAt.Time.Before(last.At.Truncate(time.Second)):
@@ -62,8 +63,15 @@ func waiting(pod *corev1.Pod, container string, from int64) bool {
 	if step, _ := pending(pod); step == Held {
 		return true
 	}
-	status := Status(pod, container)
-	return status != nil && status.Resources != nil && status.Resources.Limits.Memory().Value() == from
+	return actual(pod, container) == from
+}
+
+// actual is the memory limit that the kubelet tells of, or else the one that the pod asks for.
+func actual(pod *corev1.Pod, container string) int64 {
+	if status := Status(pod, container); status != nil && status.Resources != nil {
+		return status.Resources.Limits.Memory().Value()
+	}
+	return limit(pod, container)
 }
 
 func limit(pod *corev1.Pod, container string) int64 {
@@ -97,6 +105,7 @@ func Status(pod *corev1.Pod, container string) *corev1.ContainerStatus {
 type note struct {
 	At      time.Time `json:"at"`
 	From    int64     `json:"from"`              // bytes of the memory limit before
+	To      int64     `json:"to"`                // and after
 	Ended   string    `json:"ended,omitempty"`   // id of the container that had ended last by then
 	EndedAt int64     `json:"endedAt,omitempty"` // bytes of the memory limit that it had
 	Settled bool      `json:"settled,omitempty"` // the kubelet has said of a running container that it has the new size
@@ -111,12 +120,6 @@ func remembered(pod *corev1.Pod) *note {
 	return &n
 }
 
-// standsIn: the pod has such a note of a resize that was then refused. It is not written again, for that would be a change to try again for.
-func (n note) standsIn(pod *corev1.Pod, container string) bool {
-	last := remembered(pod)
-	return last != nil && !last.Settled && last.Ended == n.Ended && last.From == limit(pod, container)
-}
-
 func (n note) String() string {
 	raw, err := json.Marshal(n)
 	if err != nil {
@@ -125,11 +128,16 @@ func (n note) String() string {
 	return string(raw)
 }
 
-// remember is the note for a resize now. A resize that had not settled has left the limit from before it in doubt.
-func remember(pod *corev1.Pod, container string, now time.Time) note {
-	n := note{At: now.UTC(), From: limit(pod, container)}
-	if last := remembered(pod); last != nil && !last.Settled {
+// remember is the note for a resize to a memory limit now. One that had not settled, or of which no note came, has left the limit from before it in
+// doubt.
+func remember(pod *corev1.Pod, container string, to int64, now time.Time) note {
+	n := note{At: now.UTC(), From: limit(pod, container), To: to}
+	switch last := remembered(pod); {
+	case last == nil:
+	case !last.Settled:
 		n.From = last.From
+	default:
+		n.From = last.To
 	}
 	if status := Status(pod, container); status != nil {
 		for _, end := range []*corev1.ContainerStateTerminated{status.LastTerminationState.Terminated, status.State.Terminated} {

@@ -56,6 +56,11 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 		"soon after the resize that a running container has got": {
 			running(resized(noon, larger), hasSettled, state(started(), killed("a", noon.Add(time.Second)))), []Kill{{"a", noon.Add(time.Second), 768 * mi}},
 		},
+		"before a resize that is not noted yet": {running(runsWith(size("50m", "96Mi", "", "512Mi")), has(larger), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"at a limit that somebody else has set since": {
+			running(resized(noon, larger), hasSettled, has(size("50m", "96Mi", "", "1Gi")), runsWith(size("50m", "96Mi", "", "1Gi")), state(started(), killed("a", noon.Add(time.Hour)))),
+			[]Kill{{"a", noon.Add(time.Hour), 1024 * mi}},
+		},
 		"without a limit":                     {running(has(size("50m", "96Mi", "", "")), state(started(), killed("a", noon))), []Kill{{"a", noon, 0}}},
 		"of a pod whose note nobody can read": {running(noted("yesterday"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
 		"of a pod whose note has no time":     {running(noted(`{"from":1}`), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
@@ -97,24 +102,41 @@ func TestNoteNamesTheContainerThatHasEndedLast(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{
-		"none has ended":                    {running(), `{"at":"2026-11-23T12:00:00.5Z","from":536870912}`},
-		"one has, and it runs again":        {running(state(started(), killed("a", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"ended":"a","endedAt":536870912}`},
-		"two have":                          {running(state(killed("b", noon), killed("a", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"ended":"b","endedAt":536870912}`},
-		"one has ended, but was not killed": {running(state(started(), ended("Error", "e", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"ended":"e","endedAt":536870912}`},
-		"there is no limit":                 {running(has(size("50m", "96Mi", "", ""))), `{"at":"2026-11-23T12:00:00.5Z","from":0}`},
+		"none has ended":                    {running(), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"to":805306368}`},
+		"one has, and it runs again":        {running(state(started(), killed("a", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"to":805306368,"ended":"a","endedAt":536870912}`},
+		"two have":                          {running(state(killed("b", noon), killed("a", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"to":805306368,"ended":"b","endedAt":536870912}`},
+		"one has ended, but was not killed": {running(state(started(), ended("Error", "e", noon))), `{"at":"2026-11-23T12:00:00.5Z","from":536870912,"to":805306368,"ended":"e","endedAt":536870912}`},
+		"there is no limit":                 {running(has(size("50m", "96Mi", "", ""))), `{"at":"2026-11-23T12:00:00.5Z","from":0,"to":805306368}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := remember(tc.pod, "etcd", noon.Add(500*time.Millisecond)).String(); got != tc.want {
+			if got := remember(tc.pod, "etcd", 768*mi, noon.Add(500*time.Millisecond)).String(); got != tc.want {
 				t.Errorf("the note is %q, want %q", got, tc.want)
 			}
 		})
 	}
 }
 
+// A note that could not be written is made up for by the next one.
+func TestNoteGoesOnFromTheOneBefore(t *testing.T) {
+	larger := size("50m", "96Mi", "", "768Mi")
+	for name, test := range map[string]struct {
+		pod  *corev1.Pod
+		from int64
+	}{
+		"that has settled":                      {running(resized(noon, larger), hasSettled), 768 * mi},
+		"that has not settled":                  {running(resized(noon, larger)), 512 * mi},
+		"after which there was one without any": {running(resized(noon, larger), hasSettled, has(size("50m", "96Mi", "", "1Gi"))), 768 * mi},
+	} {
+		if n := remember(test.pod, "etcd", 2048*mi, noon.Add(time.Minute)); n.From != test.from {
+			t.Errorf("the note after one %s begins at %d MiB, want %d", name, n.From/mi, test.from/mi)
+		}
+	}
+}
+
 func TestNoteIsReadAsItWasWritten(t *testing.T) {
 	pod := running(state(started(), killed("containerd://0123", noon)))
 	at := time.Date(2026, 11, 23, 13, 0, 0, 123456789, time.FixedZone("elsewhere", 3600))
-	pod.Annotations[Annotation] = remember(pod, "etcd", at).String()
+	pod.Annotations[Annotation] = remember(pod, "etcd", 768*mi, at).String()
 	if got := remembered(pod); got.Ended != "containerd://0123" || !got.At.Equal(at) || got.From != 512*mi {
 		t.Errorf("%q is read as %+v", pod.Annotations[Annotation], got)
 	}

@@ -17,11 +17,7 @@ import (
 // Resize gives a container another size in place, and returns the pod's generation from which on it has it. What is not named in the size stays.
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) (int64, error) {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	if n := remember(pod, container, now); !n.standsIn(pod, container) {
-		if err := annotate(ctx, c, pod, target, Annotation, n.String()); err != nil {
-			return 0, err
-		}
-	}
+	n := remember(pod, container, memoryLimit(pod, container, size), now)
 	resized := map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": size}}}}
 	if err := patch(resized, func(raw []byte) error {
 		return c.SubResource("resize").Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, raw))
@@ -30,7 +26,16 @@ func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container str
 	} else if err != nil {
 		return 0, fmt.Errorf("resizing pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	return target.Generation, nil
+	generation := target.Generation
+	return generation, annotate(ctx, c, pod, target, Annotation, n.String())
+}
+
+// memoryLimit that a container has with a size, in bytes.
+func memoryLimit(pod *corev1.Pod, container string, size corev1.ResourceRequirements) int64 {
+	if to, said := size.Limits[corev1.ResourceMemory]; said {
+		return to.Value()
+	}
+	return limit(pod, container)
 }
 
 // Remembered notes that a running container has the size: whatever is killed from now on is killed at the new limit.

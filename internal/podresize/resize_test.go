@@ -60,17 +60,17 @@ func (a *api) take(to string, o client.Object, p client.Patch) error {
 	return nil
 }
 
-// The note comes first: were it written after the resize, a kill in between would pass for one at the new limit.
-func TestResizeNotesItBeforeItResizes(t *testing.T) {
+// The note comes after the resize: the kubelet would look at the pod for the note, and not at once again for the resize.
+func TestResizeIsNotedAfterIt(t *testing.T) {
 	pod, a := running(state(started(), killed("a", noon))), &api{}
 	generation, err := Resize(t.Context(), a, pod, "etcd", size("50m", "512Mi", "", "768Mi"), noon)
-	if err != nil || generation != 2 {
+	if err != nil || generation != 1 {
 		t.Fatalf("it is said to be there from generation %d on, error %v", generation, err)
 	}
 	want := []sent{
-		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"ended\":\"a\",\"endedAt\":536870912}"},"uid":"u-1"}}`},
 		{"resize", types.StrategicMergePatchType,
 			`{"spec":{"containers":[{"name":"etcd","resources":{"limits":{"memory":"768Mi"},"requests":{"cpu":"50m","memory":"512Mi"}}}]}}`},
+		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"to\":805306368,\"ended\":\"a\",\"endedAt\":536870912}"},"uid":"u-1"}}`},
 	}
 	for i := range want {
 		if i >= len(a.sent) || a.sent[i].to != want[i].to || a.sent[i].kind != want[i].kind || !sameJSON(t, a.sent[i].body, want[i].body) {
@@ -88,13 +88,14 @@ func sameJSON(t *testing.T, a, b string) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-func TestPodThatCannotBeNotedIsNotResized(t *testing.T) {
+func TestResizeThatCannotBeNotedIsAnError(t *testing.T) {
 	a := &api{refuses: "pod"}
-	if _, err := Resize(t.Context(), a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon); err == nil || !strings.Contains(err.Error(), "tc-one/etcd-0") {
+	generation, err := Resize(t.Context(), a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon)
+	if err == nil || !strings.Contains(err.Error(), "tc-one/etcd-0") {
 		t.Errorf("the error is %v, and does not name the pod", err)
 	}
-	if len(a.sent) != 1 {
-		t.Errorf("it was resized without a note: %+v", a.sent)
+	if generation != 1 {
+		t.Errorf("it is said to be there from generation %d on", generation)
 	}
 }
 
@@ -102,6 +103,9 @@ func TestRefusedResizeIsAnError(t *testing.T) {
 	a := &api{refuses: "resize"}
 	if _, err := Resize(t.Context(), a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon); err == nil || !strings.Contains(err.Error(), "resizing pod tc-one/etcd-0") {
 		t.Errorf("the error is %v", err)
+	}
+	if len(a.sent) != 1 {
+		t.Errorf("a resize that was refused is noted: %+v", a.sent)
 	}
 }
 
@@ -133,7 +137,7 @@ func TestResizeThatAContainerHasGotIsNoted(t *testing.T) {
 	if err := Remembered(t.Context(), a, pod); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"settled\":true}"},"uid":"u-1"}}`
+	want := `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"to\":805306368,\"settled\":true}"},"uid":"u-1"}}`
 	if len(a.sent) != 1 || !sameJSON(t, a.sent[0].body, want) {
 		t.Errorf("what was sent is\n%+v, want\n%s", a.sent, want)
 	}

@@ -45,7 +45,8 @@ func (s *Sizer) SetupWithManager(m ctrl.Manager) error {
 	return b.Complete(s)
 }
 
-// Reconcile stores the sizes of one tenant for pods to come, and then gives them to the pods that are there.
+// Reconcile gives the sizes of one tenant to the pods that can have them in place, then stores them for pods to come, and then has pods made anew.
+// What is killed is being started meanwhile: the sooner a resize comes, the sooner the kubelet has it done.
 func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	tc := &v1alpha1.TenantCluster{}
 	if err := s.Client.Get(ctx, request.NamespacedName, tc); err != nil {
@@ -56,14 +57,17 @@ func (s *Sizer) Reconcile(ctx context.Context, request reconcile.Request) (recon
 	if err != nil || !tc.DeletionTimestamp.IsZero() || !ns.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, client.IgnoreNotFound(err) // the namespace's coming wakes us
 	}
-	if _, err := (apply.Applier{Client: s.Client, Owner: Owner}).Apply(ctx, plan.Sizing(tc)); err != nil {
-		return reconcile.Result{}, err
-	}
 	var pods corev1.PodList
 	if err := s.Client.List(ctx, &pods, client.InNamespace(ns.Name), client.HasLabels{v1alpha1.ComponentLabel}, client.UnsafeDisableDeepCopy); err != nil {
 		return reconcile.Result{}, err
 	}
 	var problem error
+	for i := range pods.Items {
+		problem = errors.Join(problem, s.resize(ctx, tc, &pods.Items[i]))
+	}
+	if _, err := (apply.Applier{Client: s.Client, Owner: Owner}).Apply(ctx, plan.Sizing(tc)); err != nil {
+		return reconcile.Result{}, errors.Join(problem, err)
+	}
 	doubtful := map[string]bool{}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
@@ -109,24 +113,33 @@ func isReady(pod *corev1.Pod) bool {
 // atOnce, in seconds: a container that is killed again and again has nobody to say farewell to.
 const atOnce = client.GracePeriodSeconds(1)
 
-// size takes the next step with one pod. One that has to be recreated although its container runs is in doubt, and waits for the others.
+// resize gives a pod its size in place if that is its next step.
+func (s *Sizer) resize(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) error {
+	component := pod.Labels[v1alpha1.ComponentLabel]
+	want := plan.EffectiveSize(tc, component).Requirements()
+	if step, _ := podresize.Next(pod, component, want); step != podresize.InPlace {
+		return nil
+	}
+	if since, done := s.resized.Load(pod.UID); done && pod.Generation < since.(int64) {
+		return nil // the cache has not seen it yet
+	}
+	ctrl.LoggerFrom(ctx).Info("Resizing pod in place", "pod", client.ObjectKeyFromObject(pod), "requests", want.Requests, "limits", want.Limits)
+	generation, err := podresize.Resize(ctx, s.Client, pod, component, want, s.Clock.Now())
+	s.resized.Store(pod.UID, generation)
+	return client.IgnoreNotFound(err)
+}
+
+// size takes the next step with one pod, if it is not one in place. One that has to be recreated although its container runs is in doubt, and waits for
+// the others.
 func (s *Sizer) size(ctx context.Context, tc *v1alpha1.TenantCluster, pod *corev1.Pod) (doubtful bool, err error) {
 	component := pod.Labels[v1alpha1.ComponentLabel]
 	want := plan.EffectiveSize(tc, component).Requirements()
 	switch step, why := podresize.Next(pod, component, want); step {
-	case podresize.Held:
+	case podresize.Held, podresize.InPlace:
 	case podresize.Done:
 		s.resized.Delete(pod.UID)
 	case podresize.Settle:
 		return false, client.IgnoreNotFound(podresize.Remembered(ctx, s.Client, pod))
-	case podresize.InPlace:
-		if since, done := s.resized.Load(pod.UID); done && pod.Generation < since.(int64) {
-			return false, nil // the cache has not seen it yet
-		}
-		ctrl.LoggerFrom(ctx).Info("Resizing pod in place", "pod", client.ObjectKeyFromObject(pod), "requests", want.Requests, "limits", want.Limits)
-		generation, err := podresize.Resize(ctx, s.Client, pod, component, want, s.Clock.Now())
-		s.resized.Store(pod.UID, generation)
-		return false, client.IgnoreNotFound(err)
 	case podresize.Recreate:
 		if status := podresize.Status(pod, component); status != nil && status.State.Running != nil {
 			return true, nil

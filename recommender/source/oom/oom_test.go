@@ -208,7 +208,7 @@ func evicts(message string) func(*corev1.Pod) {
 // A kill at the old limit is not taken for one at the limit that answers it.
 func TestKillBeforeResizeHasTheOldLimit(t *testing.T) {
 	p := pod(state(running(), ended("Error", 137)), limited("768Mi"), func(p *corev1.Pod) {
-		p.Annotations[podresize.Annotation] = fmt.Sprintf(`{"at":%q,"from":%d}`, noon.Add(10*time.Second).Format(time.RFC3339), 512*mi)
+		p.Annotations[podresize.Annotation] = fmt.Sprintf(`{"at":%q,"from":%d,"to":%d}`, noon.Add(10*time.Second).Format(time.RFC3339), 512*mi, 768*mi)
 	})
 	if got, want := text(OfPod(p, sees(480, time.Minute), nil)), "PassedOn tc-one/etcd-0/etcd 512 at 0"; got != want {
 		t.Errorf("it tells %s, want %s", got, want)
