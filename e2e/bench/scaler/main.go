@@ -27,6 +27,10 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 8*time.Minute, "how long a storm lasts at most")
 	flag.BoolVar(&o.vpa, "vpa", true, "measure VPA, too; its loops take minutes")
 	flag.Parse()
+	if o.kills < 1 || o.storms < 1 {
+		fmt.Fprintf(os.Stderr, "bench-scaler: -kills %d -storms %d: give at least 1 of each\n", o.kills, o.storms)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := measure(ctx, o); err != nil {
