@@ -36,7 +36,7 @@ func Next(pod *corev1.Pod, container string, want corev1.ResourceRequirements) (
 	if differs {
 		return resizable(pod, c, status, want)
 	}
-	if last := remembered(pod); last != nil && !last.Settled && got(status, want) {
+	if last := remembered(pod); last != nil && !last.Settled && last.To == limit(pod, container) && got(status, want) {
 		return Settle, ""
 	}
 	return pending(pod)
@@ -52,6 +52,8 @@ func hopeless(pod *corev1.Pod, status *corev1.ContainerStatus, kill *Kill, diffe
 		return "it waits in back-off with its old size"
 	case kill != nil && doubtful(pod, kill):
 		return "it was OOM-killed again before it had got its new limit, which its cgroup may never get"
+	case missed(pod, status):
+		return "it is started with its new limit, which its cgroup may never get"
 	}
 	return ""
 }
@@ -76,7 +78,16 @@ func belowLimit(pod *corev1.Pod, container string, want corev1.ResourceRequireme
 // doubtful: the kill came after the last resize, at the limit from before it, and was not what the resize was made for.
 func doubtful(pod *corev1.Pod, kill *Kill) bool {
 	last := remembered(pod)
-	return last != nil && !last.Settled && kill.Container != last.Ended && kill.At.After(last.At.Add(-time.Second))
+	return last != nil && !last.Settled && kill.Container != last.Ended && kill.At.After(last.At.Add(-2*time.Second))
+}
+
+// missed: the kubelet has looked at the pod with its new size and found the container not running, so that it starts it with that
+// (kubernetes/kubernetes#138760). Kubelets from 1.34 on say up to which generation they have looked.
+func missed(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
+	last := remembered(pod)
+	step, _ := pending(pod)
+	return last != nil && !last.Settled && last.Asked > 0 && pod.Status.ObservedGeneration >= last.Asked && step != Held &&
+		status != nil && status.State.Running == nil
 }
 
 // resizable is how a pod gets a size that differs from its own.
@@ -106,8 +117,11 @@ func startsAsItWas(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
 	if end == nil || end.Reason != oomKilled {
 		return false
 	}
+	if before == nil {
+		return status.RestartCount == 0
+	}
 	last := remembered(pod)
-	return before == nil || end.FinishedAt.Sub(before.FinishedAt.Time) > forgiven || last != nil && last.Ended == before.ContainerID
+	return end.FinishedAt.Sub(before.FinishedAt.Time) > forgiven || last != nil && last.Ended == before.ContainerID
 }
 
 // notInPlace is why a container cannot get a size where it is; empty if it can. Kubernetes keeps a pod's QoS class, and never takes a limit away.
@@ -136,7 +150,7 @@ func same(a, b corev1.ResourceRequirements) bool {
 }
 
 func equal(a, b corev1.ResourceList) bool {
-	return a.Cpu().Cmp(*b.Cpu()) == 0 && a.Memory().Cmp(*b.Memory()) == 0
+	return a.Cpu().MilliValue() == b.Cpu().MilliValue() && a.Memory().Cmp(*b.Memory()) == 0
 }
 
 // pending says whether the kubelet makes a resize wait.

@@ -19,14 +19,30 @@ func TestNextStepOfAPod(t *testing.T) {
 		step Step
 		why  string
 	}{
-		"it has its size":                        {running(), small, Done, ""},
-		"the same amounts written otherwise":     {running(), size("0.05", "98304Ki", "0", "0.5Gi"), Done, ""},
-		"it runs with another one":               {running(), large, InPlace, ""},
-		"it runs with another request of CPU":    {running(), size("60m", "96Mi", "", "512Mi"), InPlace, ""},
-		"a limit is added":                       {running(), size("50m", "96Mi", "200m", "512Mi"), InPlace, ""},
-		"it was killed at its old size and runs": {running(state(started(), killed("a", noon))), large, InPlace, ""},
-		"it was killed a moment ago":             {running(state(killed("a", noon), none)), large, InPlace, ""},
-		"it has ended otherwise just before":     {running(state(ended("Error", "a", noon), none)), large, Held, "its container is being started"},
+		"it has its size":                                     {running(), small, Done, ""},
+		"the same amounts written otherwise":                  {running(), size("0.05", "98304Ki", "0", "0.5Gi"), Done, ""},
+		"it runs with another one":                            {running(), large, InPlace, ""},
+		"it runs with another request of CPU":                 {running(), size("60m", "96Mi", "", "512Mi"), InPlace, ""},
+		"a limit is added":                                    {running(), size("50m", "96Mi", "200m", "512Mi"), InPlace, ""},
+		"it was killed at its old size and runs":              {running(state(started(), killed("a", noon))), large, InPlace, ""},
+		"it asks for what the API server makes of a fraction": {running(has(size("51m", "96Mi", "", "512Mi"))), size("50.5m", "96Mi", "", "512Mi"), Done, ""},
+		"it was killed a moment ago, and before: nobody tells when": {
+			running(state(killed("b", noon), none), func(p *corev1.Pod) { Status(p, "etcd").RestartCount = 3 }), large, Held, "its container is being started",
+		},
+		"it was resized when it was killed, and the kubelet has not looked at it since": {
+			running(state(killed("a", noon), none), resized(noon, large), seen(6, 7)), large, Done, "",
+		},
+		"it was resized when it was killed, and the kubelet finds it not running": {
+			running(state(killed("a", noon), none), resized(noon, large), seen(7, 7)), large, Recreate, "it is started with its new limit, which its cgroup may never get",
+		},
+		"it was resized when it was killed, and runs, and the kubelet has not told that it has the size": {
+			running(state(killed("a", noon), none), resized(noon, large), seen(7, 7), state(started(), killed("a", noon))), large, Done, "",
+		},
+		"it was resized when it was killed, and the kubelet puts that off": {
+			running(state(killed("a", noon), none), resized(noon, large), seen(7, 7), waitsFor("Deferred", "node is full")), large, Held, "Deferred: node is full",
+		},
+		"it was killed a moment ago":         {running(state(killed("a", noon), none)), large, InPlace, ""},
+		"it has ended otherwise just before": {running(state(ended("Error", "a", noon), none)), large, Held, "its container is being started"},
 		"it was killed a moment ago, and before at the same size": {
 			running(state(killed("b", noon.Add(time.Minute)), ended("Error", "a", noon))), large, Held, "its container is being started",
 		},

@@ -86,6 +86,15 @@ func resized(at time.Time, to corev1.ResourceRequirements) change {
 	}
 }
 
+// seen: the kubelet has looked at the pod up to a generation, and the resize asked for another.
+func seen(observed, asked int64) change {
+	return func(p *corev1.Pod) {
+		n := remembered(p)
+		n.Asked, p.Status.ObservedGeneration = asked, observed
+		p.Annotations[Annotation] = n.String()
+	}
+}
+
 // runsWith: the kubelet tells that the container has the size.
 func runsWith(r corev1.ResourceRequirements) change {
 	return func(p *corev1.Pod) { Status(p, "etcd").Resources = &r }

@@ -46,16 +46,25 @@ func Kills(pod *corev1.Pod, container string) (kills []Kill) {
 func LimitAt(pod *corev1.Pod, container string, end *corev1.ContainerStateTerminated) int64 {
 	last := remembered(pod)
 	switch {
-	case last == nil || last.To != limit(pod, container):
-		return actual(pod, container) // it was resized a moment ago, or by somebody else
+	case last == nil:
+		return actual(pod, container)
 	case end.ContainerID == last.Ended:
 		return last.EndedAt
 	case end.FinishedAt.Time.Before(last.At.Truncate(time.Second)):
 		return last.From
-	case !last.Settled && (!end.FinishedAt.After(last.At.Add(settling)) || waiting(pod, container, last.From)):
+	case last.To != limit(pod, container):
+		return actual(pod, container) // it was resized a moment ago, or by somebody else
+	case !last.Settled && (!end.FinishedAt.After(later(last.At, end.StartedAt.Time).Add(settling)) || waiting(pod, container, last.From)):
 		return last.From
 	}
 	return limit(pod, container)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // waiting: the kubelet has not taken the resize yet, and says so.
@@ -106,6 +115,7 @@ type note struct {
 	At      time.Time `json:"at"`
 	From    int64     `json:"from"`              // bytes of the memory limit before
 	To      int64     `json:"to"`                // and after
+	Asked   int64     `json:"asked,omitempty"`   // generation of the pod from which on it has the new size
 	Ended   string    `json:"ended,omitempty"`   // id of the container that had ended last by then
 	EndedAt int64     `json:"endedAt,omitempty"` // bytes of the memory limit that it had
 	Settled bool      `json:"settled,omitempty"` // the kubelet has said of a running container that it has the new size
@@ -136,7 +146,7 @@ func remember(pod *corev1.Pod, container string, to int64, now time.Time) note {
 	case last == nil:
 	case !last.Settled:
 		n.From = last.From
-	default:
+	case last.To > 0:
 		n.From = last.To
 	}
 	if status := Status(pod, container); status != nil {

@@ -61,6 +61,10 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 			running(resized(noon, larger), hasSettled, has(size("50m", "96Mi", "", "1Gi")), runsWith(size("50m", "96Mi", "", "1Gi")), state(started(), killed("a", noon.Add(time.Hour)))),
 			[]Kill{{"a", noon.Add(time.Hour), 1024 * mi}},
 		},
+		"before a resize of an older version, whose note does not say to what": {
+			running(state(started(), killed("a", noon)), noted(`{"at":"2026-11-23T12:00:01Z","from":536870912,"ended":"a","endedAt":536870912,"settled":true}`), has(larger), runsWith(larger)),
+			[]Kill{{"a", noon, 512 * mi}},
+		},
 		"without a limit":                     {running(has(size("50m", "96Mi", "", "")), state(started(), killed("a", noon))), []Kill{{"a", noon, 0}}},
 		"of a pod whose note nobody can read": {running(noted("yesterday"), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
 		"of a pod whose note has no time":     {running(noted(`{"from":1}`), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},

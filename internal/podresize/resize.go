@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -18,7 +19,7 @@ import (
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) (int64, error) {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	n := remember(pod, container, memoryLimit(pod, container, size), now)
-	resized := map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": size}}}}
+	resized := map[string]any{"metadata": map[string]any{"uid": pod.UID}, "spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": size}}}}
 	if err := patch(resized, func(raw []byte) error {
 		return c.SubResource("resize").Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, raw))
 	}); tooLarge(err) {
@@ -26,8 +27,19 @@ func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container str
 	} else if err != nil {
 		return 0, fmt.Errorf("resizing pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	generation := target.Generation
-	return generation, annotate(ctx, c, pod, target, Annotation, n.String())
+	n.Asked = target.Generation
+	if n.Asked > 0 && n.Asked == pod.Generation {
+		return n.Asked, nil // the API server has made of it what there was: to note it would be a change to try again for
+	}
+	return n.Asked, keep(ctx, c, pod, target, n)
+}
+
+// keep writes the note of a resize that was made, also when the caller is being ended: nobody could make up for it.
+func keep(ctx context.Context, c client.Client, pod, target *corev1.Pod, n note) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	again := func(err error) bool { return client.IgnoreNotFound(err) != nil && bounded.Err() == nil }
+	return retry.OnError(retry.DefaultBackoff, again, func() error { return annotate(bounded, c, pod, target, Annotation, n.String()) })
 }
 
 // memoryLimit that a container has with a size, in bytes.

@@ -69,8 +69,8 @@ func TestResizeIsNotedAfterIt(t *testing.T) {
 	}
 	want := []sent{
 		{"resize", types.StrategicMergePatchType,
-			`{"spec":{"containers":[{"name":"etcd","resources":{"limits":{"memory":"768Mi"},"requests":{"cpu":"50m","memory":"512Mi"}}}]}}`},
-		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"to\":805306368,\"ended\":\"a\",\"endedAt\":536870912}"},"uid":"u-1"}}`},
+			`{"metadata":{"uid":"u-1"},"spec":{"containers":[{"name":"etcd","resources":{"limits":{"memory":"768Mi"},"requests":{"cpu":"50m","memory":"512Mi"}}}]}}`},
+		{"pod", types.MergePatchType, `{"metadata":{"annotations":{"metapilot.io/resized":"{\"at\":\"2026-11-23T12:00:00Z\",\"from\":536870912,\"to\":805306368,\"asked\":1,\"ended\":\"a\",\"endedAt\":536870912}"},"uid":"u-1"}}`},
 	}
 	for i := range want {
 		if i >= len(a.sent) || a.sent[i].to != want[i].to || a.sent[i].kind != want[i].kind || !sameJSON(t, a.sent[i].body, want[i].body) {
@@ -96,6 +96,15 @@ func TestResizeThatCannotBeNotedIsAnError(t *testing.T) {
 	}
 	if generation != 1 {
 		t.Errorf("it is said to be there from generation %d on", generation)
+	}
+}
+
+// A size that the API server makes what there was, such as one that it rounds, is no change to look at the pod for again.
+func TestResizeThatChangesNothingIsNotNoted(t *testing.T) {
+	pod, a := running(), &api{}
+	pod.Generation = 1 // which the answer has, too
+	if _, err := Resize(t.Context(), a, pod, "etcd", size("50.5m", "96Mi", "", "512Mi"), noon); err != nil || len(a.sent) != 1 {
+		t.Errorf("what was sent is %+v, error %v", a.sent, err)
 	}
 }
 
