@@ -30,16 +30,16 @@ func TestNextStepOfAPod(t *testing.T) {
 			running(state(killed("b", noon), none), func(p *corev1.Pod) { Status(p, "etcd").RestartCount = 3 }), large, Held, "its container is being started",
 		},
 		"it was resized when it was killed, and the kubelet has not looked at it since": {
-			running(state(killed("a", noon), none), resized(noon, large), seen(6, 7)), large, Done, "",
+			running(state(killed("a", noon), none), resized(noon, large), seen(6)), large, Done, "",
 		},
 		"it was resized when it was killed, and the kubelet finds it not running": {
-			running(state(killed("a", noon), none), resized(noon, large), seen(7, 7)), large, Recreate, "it is started with its new limit, which its cgroup may never get",
+			running(state(killed("a", noon), none), resized(noon, large), seen(7)), large, Recreate, "it is started with its new limit, which its cgroup may never get",
 		},
 		"it was resized when it was killed, and runs, and the kubelet has not told that it has the size": {
-			running(state(killed("a", noon), none), resized(noon, large), seen(7, 7), state(started(), killed("a", noon))), large, Done, "",
+			running(state(killed("a", noon), none), resized(noon, large), seen(7), state(started(), killed("a", noon))), large, Done, "",
 		},
 		"it was resized when it was killed, and the kubelet puts that off": {
-			running(state(killed("a", noon), none), resized(noon, large), seen(7, 7), waitsFor("Deferred", "node is full")), large, Held, "Deferred: node is full",
+			running(state(killed("a", noon), none), resized(noon, large), seen(7), waitsFor("Deferred", "node is full")), large, Held, "Deferred: node is full",
 		},
 		"it was killed a moment ago":         {running(state(killed("a", noon), none)), large, InPlace, ""},
 		"it has ended otherwise just before": {running(state(ended("Error", "a", noon), none)), large, Held, "its container is being started"},
