@@ -29,6 +29,13 @@ func TestNextStepOfAPod(t *testing.T) {
 		"it was killed a moment ago, and before: nobody tells when": {
 			running(state(killed("b", noon), none), func(p *corev1.Pod) { Status(p, "etcd").RestartCount = 3 }), large, Held, "its container is being started",
 		},
+		"it has the size that somebody else gave it, and a note of another one": {
+			running(resized(noon, large), has(size("50m", "96Mi", "", "1Gi")), runsWith(size("50m", "96Mi", "", "1Gi"))), size("50m", "96Mi", "", "1Gi"), Done, "",
+		},
+		"it was dead already when it was resized, and nobody knew": {
+			running(resized(noon.Add(1500*time.Millisecond), large), state(started(), killed("a", noon))),
+			large, Recreate, "it was OOM-killed again before it had got its new limit, which its cgroup may never get",
+		},
 		"it was resized when it was killed, and the kubelet has not looked at it since": {
 			running(state(killed("a", noon), none), resized(noon, large), seen(6)), large, Done, "",
 		},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // A kill is at the limit that the container had when it died, whatever the pod says by now.
@@ -57,6 +58,15 @@ func TestKillsAreToldWithTheLimitAtWhichTheyHappened(t *testing.T) {
 			running(resized(noon, larger), hasSettled, state(started(), killed("a", noon.Add(time.Second)))), []Kill{{"a", noon.Add(time.Second), 768 * mi}},
 		},
 		"before a resize that is not noted yet": {running(runsWith(size("50m", "96Mi", "", "512Mi")), has(larger), state(started(), killed("a", noon))), []Kill{{"a", noon, 512 * mi}}},
+		"soon after it was started, long after the resize that it was started for": {
+			running(resized(noon, larger), state(started(), killed("a", noon.Add(32*time.Second))), func(p *corev1.Pod) {
+				Status(p, "etcd").LastTerminationState.Terminated.StartedAt = metav1.NewTime(noon.Add(30 * time.Second))
+			}), []Kill{{"a", noon.Add(32 * time.Second), 512 * mi}},
+		},
+		"before the kubelet has taken what somebody else has set": {
+			running(resized(noon, larger), hasSettled, runsWith(larger), has(size("50m", "96Mi", "", "1Gi")), state(started(), killed("a", noon.Add(time.Hour)))),
+			[]Kill{{"a", noon.Add(time.Hour), 768 * mi}},
+		},
 		"at a limit that somebody else has set since": {
 			running(resized(noon, larger), hasSettled, has(size("50m", "96Mi", "", "1Gi")), runsWith(size("50m", "96Mi", "", "1Gi")), state(started(), killed("a", noon.Add(time.Hour)))),
 			[]Kill{{"a", noon.Add(time.Hour), 1024 * mi}},
@@ -129,6 +139,7 @@ func TestNoteGoesOnFromTheOneBefore(t *testing.T) {
 	}{
 		"that has settled":                      {running(resized(noon, larger), hasSettled), 768 * mi},
 		"that has not settled":                  {running(resized(noon, larger)), 512 * mi},
+		"of an older version":                   {running(noted(`{"at":"2026-11-23T12:00:00Z","from":1,"settled":true}`)), 512 * mi},
 		"after which there was one without any": {running(resized(noon, larger), hasSettled, has(size("50m", "96Mi", "", "1Gi"))), 768 * mi},
 	} {
 		if n := remember(test.pod, "etcd", 2048*mi, noon.Add(time.Minute)); n.From != test.from {

@@ -1,6 +1,7 @@
 package podresize
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,11 +12,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Resize gives a container another size in place, and returns the pod's generation from which on it has it. What is not named in the size stays.
+// Resize gives a container another size in place, notes it, and returns the pod's generation from which on it has it. What is not named in the size stays.
+// A size that the pod's node can never have is noted as refused, and no error.
 func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container string, size corev1.ResourceRequirements, now time.Time) (int64, error) {
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	n := remember(pod, container, memoryLimit(pod, container, size), now)
@@ -38,8 +41,12 @@ func Resize(ctx context.Context, c client.Client, pod *corev1.Pod, container str
 func keep(ctx context.Context, c client.Client, pod, target *corev1.Pod, n note) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	again := func(err error) bool { return client.IgnoreNotFound(err) != nil && bounded.Err() == nil }
-	return retry.OnError(retry.DefaultBackoff, again, func() error { return annotate(bounded, c, pod, target, Annotation, n.String()) })
+	var err error
+	end := wait.ExponentialBackoffWithContext(bounded, retry.DefaultBackoff, func(ctx context.Context) (bool, error) {
+		err = annotate(ctx, c, pod, target, Annotation, n.String())
+		return client.IgnoreNotFound(err) == nil, nil
+	})
+	return cmp.Or(err, end) // retry.OnError takes the end of a context for success
 }
 
 // memoryLimit that a container has with a size, in bytes.

@@ -21,6 +21,9 @@ type api struct {
 	sent    []sent
 	refuses string
 	says    error
+	times   int    // that it refuses; 0 for always
+	then    func() // when a resize was taken
+	old     bool   // pods have no generation
 }
 
 type sent struct {
@@ -29,8 +32,8 @@ type sent struct {
 	body string
 }
 
-func (a *api) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
-	return a.take("pod", o, p)
+func (a *api) Patch(ctx context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	return errors.Join(ctx.Err(), a.take("pod", o, p))
 }
 
 func (a *api) SubResource(name string) client.SubResourceClient {
@@ -54,9 +57,17 @@ func (a *api) take(to string, o client.Object, p client.Patch) error {
 	}
 	a.sent = append(a.sent, sent{to, p.Type(), string(raw)})
 	if to == a.refuses {
+		if a.times--; a.times == 0 {
+			a.refuses = ""
+		}
 		return cmp.Or(a.says, errors.New("no"))
 	}
-	o.SetGeneration(int64(len(a.sent)))
+	if !a.old {
+		o.SetGeneration(int64(len(a.sent)))
+	}
+	if to == "resize" && a.then != nil {
+		a.then()
+	}
 	return nil
 }
 
@@ -105,6 +116,20 @@ func TestResizeThatChangesNothingIsNotNoted(t *testing.T) {
 	pod.Generation = 1 // which the answer has, too
 	if _, err := Resize(t.Context(), a, pod, "etcd", size("50.5m", "96Mi", "", "512Mi"), noon); err != nil || len(a.sent) != 1 {
 		t.Errorf("what was sent is %+v, error %v", a.sent, err)
+	}
+}
+
+// Nobody could make up for a note that is lost: it is tried again, and written also when the program is being ended.
+func TestNoteIsNotLost(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	for name, a := range map[string]*api{
+		"the API server refuses it once":    {refuses: "pod", times: 1},
+		"the program ends after the resize": {then: end},
+		"pods have no generation":           {old: true},
+	} {
+		if _, err := Resize(ctx, a, running(), "etcd", size("50m", "96Mi", "", "768Mi"), noon); err != nil || a.sent[len(a.sent)-1].to != "pod" {
+			t.Errorf("%s: what was sent is %+v, error %v", name, a.sent, err)
+		}
 	}
 }
 
