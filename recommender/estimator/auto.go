@@ -1,6 +1,7 @@
 package estimator
 
 import (
+	"math"
 	"time"
 
 	"github.com/metapilot/metapilot/recommender/model"
@@ -9,12 +10,14 @@ import (
 const (
 	// memory is for how many slots a score remembers: three days, so that a single bad hour does not choose.
 	memory = 3 * model.Day
-	// changeCost is what one change of a request costs, in requests left idle for a slot: twenty minutes, for sizes change in place.
-	changeCost = 4
-	// clearly is how much better another algorithm has to be to be followed.
-	clearly = 0.9
+	// changeCost is what one change of a request costs, in requests left idle for a slot: half an hour, for sizes change in place.
+	changeCost = 6
+	// clearly is how much better another algorithm has to be to be followed. Most of what is idle no algorithm can give back, so a little is much.
+	clearly = 0.97
 	// patience is for how many slots it has to be.
 	patience = 36
+	// rest is for how many slots what was raised is not lowered: an hour, for what came once comes again.
+	rest = 12
 	// applied is by how much a recommendation has to differ to be carried out.
 	applied = 0.1
 )
@@ -31,14 +34,15 @@ func Auto(c *model.Container, r model.Resource) Recommendation {
 	}
 	a := All[l.Chosen]
 	got := a.Recommend(c, r)
-	if held := float64(l.Held); got.Target < held && got.Target > held*keep[r] {
-		got = around(held, got.Reason)
-	}
 	got.Reason = a.Name + " does best here: " + got.Reason
-	if grown := growth(u); r == model.Memory && grown > got.Target { // what did best while nothing grew would be too late
+	if grown := growth(u, r); grown > got.Target { // what did best while nothing grew would be too late
 		got = around(grown, "the peak of the last hour, and the growth of three hours")
 	}
-	return atLeastNow(c, r, got.Target, got.Reason)
+	got = atLeastNow(c, r, got.Target, got.Reason)
+	if held := float64(l.Held); got.Target < held && (l.Raised < rest || got.Target > held*keep[r]) {
+		return around(held, got.Reason)
+	}
+	return got
 }
 
 // Loss is what auto compares: what was left idle, what was lacking and what changes cost, in shares of the request.
@@ -58,8 +62,9 @@ func Learn(c *model.Container) {
 			continue
 		}
 		peaks := u.Recent(2, nil)
-		if newest := uint16(u.Newest()); newest != l.Slot {
+		if newest := uint8(u.Newest()); newest != l.Slot {
 			l.Slot = newest
+			l.Raised = min(l.Raised, math.MaxUint8-1) + 1
 			learn(c, r, peaks)
 		}
 		hold(c, r)
@@ -67,7 +72,14 @@ func Learn(c *model.Container) {
 }
 
 // hold remembers what is recommended, for a target that is only a little lower is not followed.
-func hold(c *model.Container, r model.Resource) { c.Learned[r].Held = float32(Auto(c, r).Target) }
+func hold(c *model.Container, r model.Resource) {
+	l := &c.Learned[r]
+	target := float32(Auto(c, r).Target)
+	if target > l.Held {
+		l.Raised = 0
+	}
+	l.Held = target
+}
 
 // learn scores the slot that has just begun by its first sample, and the one before by the rest of it, with what each algorithm held when that one
 // began.

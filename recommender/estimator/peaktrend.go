@@ -22,14 +22,18 @@ func PeakTrend(c *model.Container, r model.Resource) Recommendation {
 	var room [twoDays]float64
 	peak := max(u.Peak(model.Day), highest(u.Weekly(twoDays, room[:0])))
 	target, reason := peak*spare[r], "the peak of two days"
-	if grown := growth(u); r == model.Memory && grown > target {
+	if grown := growth(u, r); grown > target {
 		target, reason = grown, "the peak of the last hour, and the growth of three hours"
 	}
 	return atLeastNow(c, r, target, reason)
 }
 
-// growth is what usage comes to if it goes on as it did, at most twice of what it is; 0 if it does not grow by a twentieth in the time.
-func growth(u *model.Usage) float64 {
+// growth is what usage of memory comes to if it goes on as it did, at most twice of what it is; 0 if it does not grow by a twentieth in the time, and
+// for CPU, which is there when it is needed.
+func growth(u *model.Usage, r model.Resource) float64 {
+	if r != model.Memory {
+		return 0
+	}
 	now := u.Peak(quick)
 	more := max(u.Trend(seen), u.Trend(quick)) * ahead
 	if more < now/20 {

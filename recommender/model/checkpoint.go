@@ -10,7 +10,7 @@ import (
 )
 
 // format is the first byte of a checkpoint. What a later version writes is refused by this one, and kept.
-const format = 1
+const format = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -115,8 +115,7 @@ func (w *writer) learned(l *Learned) {
 		}
 	}
 	w.single(l.Held)
-	w.number(uint64(l.Slot))
-	w.buffer = append(w.buffer, l.Chosen, l.Slots)
+	w.buffer = append(w.buffer, l.Slot, l.Raised, l.Chosen, l.Slots)
 }
 
 func (w *writer) replicas(all []replica) {
@@ -250,9 +249,9 @@ func (r *reader) learned(l *Learned) {
 			*f = r.single()
 		}
 	}
-	l.Held, l.Slot = r.single(), uint16(r.number(math.MaxUint16))
-	choice := r.bytes(2)
-	if l.Chosen, l.Slots = choice[0], choice[1]; l.Chosen >= Candidates {
+	l.Held = r.single()
+	rest := r.bytes(4)
+	if l.Slot, l.Raised, l.Chosen, l.Slots = rest[0], rest[1], rest[2], rest[3]; l.Chosen >= Candidates {
 		r.fail("algorithm %d is chosen, and there are %d", l.Chosen, Candidates)
 	}
 }

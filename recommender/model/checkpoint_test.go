@@ -26,7 +26,7 @@ func used(seed uint64, days int) (*Container, time.Time) {
 		}
 	}
 	c.Add(now, CPU, Sample{"pod-0", now, math.NaN()})
-	c.Learned[CPU] = Learned{Scores: [Candidates]Score{{Held: 100, Over: 0.5}}, Held: 130, Slot: 77, Chosen: 2, Slots: 5}
+	c.Learned[CPU] = Learned{Scores: [Candidates]Score{{Held: 100, Over: 0.5}}, Held: 130, Slot: 77, Raised: 9, Chosen: 2, Slots: 5}
 	return c, now
 }
 

@@ -10,7 +10,8 @@ const Candidates = 5
 type Learned struct {
 	Scores [Candidates]Score
 	Held   float32 // thousandths of a core or bytes: what was recommended last
-	Slot   uint16  // up to which was scored, in its lower bits
+	Slot   uint8   // up to which was scored, in its lower bits
+	Raised uint8   // how many slots ago more was recommended than before
 	Chosen uint8   // candidate
 	Slots  uint8   // for which another one has been better, and clearly
 }
