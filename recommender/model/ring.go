@@ -88,14 +88,18 @@ func (r *ring) rebase(codes []uint8, top int16) {
 
 // last appends the amounts of the newest n slots, the oldest first; -1 is a gap.
 func (r ring) last(codes []uint8, n int, into []float64) []float64 {
-	top := r.amount(255)
-	for back := min(n, len(codes)) - 1; back >= 0; back-- {
-		code := codes[(r.newest+uint32(len(codes))-uint32(back))%uint32(len(codes))]
-		if code == 0 {
+	top, length := r.amount(255), uint32(len(codes))
+	n = min(n, len(codes))
+	at := (r.newest + length - uint32(n) + 1) % length
+	for range n {
+		if code := codes[at]; code == 0 {
 			into = append(into, -1)
-			continue
+		} else {
+			into = append(into, top*shares[code])
 		}
-		into = append(into, top*shares[code])
+		if at++; at == length {
+			at = 0
+		}
 	}
 	return into
 }

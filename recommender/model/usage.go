@@ -142,7 +142,8 @@ func (u *Usage) Trend(n int) float64 {
 	var room [Day]float64
 	peaks := u.Recent(n, room[:0])
 	third := len(peaks) / 3
-	var slopes []float64
+	var rises [Day / 3]float64
+	slopes := rises[:0]
 	for i := range third {
 		if a, b := peaks[i], peaks[i+2*third]; a >= 0 && b >= 0 {
 			slopes = append(slopes, (b-a)/float64(2*third))
