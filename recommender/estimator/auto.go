@@ -16,8 +16,6 @@ const (
 	clearly = 0.97
 	// patience is for how many slots it has to be.
 	patience = 36
-	// rest is for how many slots what was raised is not lowered: an hour, for what came once comes again.
-	rest = 12
 	// applied is by how much a recommendation has to differ to be carried out.
 	applied = 0.1
 )
@@ -25,6 +23,9 @@ const (
 // keep is what share of the held amount a lower target has to fall below before it is followed. CPU that is left idle is anybody's, and a tenth less
 // of it today is a tenth more tomorrow: on traces of services two thirds halve the changes, for three points of slack at most.
 var keep = [model.Resources]float64{0.65, 0.9}
+
+// rest is for how many slots what was raised is not lowered: an hour of CPU, for a burst comes seldom alone.
+var rest = [model.Resources]uint8{12, 0}
 
 // Auto recommends what the algorithm recommends that has done best on this container. Call Learn first, once a pass.
 func Auto(c *model.Container, r model.Resource) Recommendation {
@@ -38,10 +39,16 @@ func Auto(c *model.Container, r model.Resource) Recommendation {
 	if grown := growth(u, r); grown > got.Target { // what did best while nothing grew would be too late
 		got = around(grown, "the peak of the last hour, and the growth of three hours")
 	}
+	later := got.Later
 	got = atLeastNow(c, r, got.Target, got.Reason)
-	if held := float64(l.Held); got.Target < held && (l.Raised < rest || got.Target > held*keep[r]) {
-		return around(held, got.Reason)
+	switch held := float64(l.Held); {
+	case got.Target >= held:
+	case l.Raised < rest[r]:
+		got = around(held, a.Name+" does best here: held, for more was needed within the hour")
+	case got.Target > held*keep[r]:
+		got = around(held, got.Reason)
 	}
+	got.Later = later
 	return got
 }
 
@@ -52,7 +59,7 @@ func Loss(r model.Resource, s model.Score) float64 {
 
 // underCost is what one slot with too little costs, in requests left idle for a slot. CPU: on traces of services the frontier of VPA with fast
 // peaks gives up 10 to 20 points of slack for a point of exceedance. Memory: a kill.
-var underCost = [model.Resources]float32{14, 200}
+var underCost = [model.Resources]float32{13, 200}
 
 // Learn scores all algorithms on the slots that have passed since it was called last, and chooses.
 func Learn(c *model.Container) {
@@ -63,8 +70,8 @@ func Learn(c *model.Container) {
 		}
 		peaks := u.Recent(2, nil)
 		if newest := uint8(u.Newest()); newest != l.Slot {
+			l.Raised += min(newest-l.Slot, math.MaxUint8-l.Raised)
 			l.Slot = newest
-			l.Raised = min(l.Raised, math.MaxUint8-1) + 1
 			learn(c, r, peaks)
 		}
 		hold(c, r)
@@ -124,7 +131,7 @@ func perSlot(c *model.Container, u *model.Usage) float64 {
 	return max(1, float64(u.Samples())/slots)
 }
 
-// apply carries a target out if it differs enough, as Auto would.
+// apply carries a target out if it differs enough; it knows no rest.
 func apply(s *model.Score, r model.Resource, target, rate float32) {
 	up, down := float64(s.Held)*(1+applied), float64(s.Held)*min(1-applied, keep[r])
 	if target <= 0 || float64(target) <= up && float64(target) >= down {

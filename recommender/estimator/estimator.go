@@ -15,7 +15,8 @@ type Algorithm struct {
 // Recommendation is an amount in thousandths of a core or bytes, and between which bounds it need not be followed. Zero abstains.
 type Recommendation struct {
 	Target, Lower, Upper float64
-	Reason               string // in a person's words, also when it abstains
+	Later                float64 // the target once the low of the day is over; 0 if it is not for a part of the day alone
+	Reason               string  // in a person's words, also when it abstains
 }
 
 // All algorithms that auto chooses from, in the order in which they are shown and in which a container keeps their scores. Where two do equally

@@ -29,6 +29,8 @@ type Limited struct {
 const (
 	// young is up to how much history nothing is decreased.
 	young = 24 * time.Hour
+	// silent is after how long without a sample nothing is said of the time of the day.
+	silent = 10 * time.Minute
 	// mostGaps is the share of gaps from which nothing is decreased.
 	mostGaps = 0.2
 	// cpuUnit and memoryUnit are what amounts are rounded up to: a thousandth of a core, a MiB.
@@ -41,6 +43,9 @@ func Limit(c *model.Container, r model.Resource, now time.Time, before Published
 	l := Limited{Recommendation: got, Usual: b.cap(r, got.Target)}
 	if got.Target == 0 {
 		l.Usual = 0
+	}
+	if l.Target < got.Later && now.Unix()-c.Usage(r).End() > int64(silent/time.Second) {
+		l.raise(got.Later, "nothing was seen for ten minutes, and the low of the day may be over")
 	}
 	if floor := c.Floor().Need; r == model.Memory && l.Target < floor {
 		l.raise(floor, fmt.Sprintf("not below what %d OOM kills have taught", c.Floor().Kills))

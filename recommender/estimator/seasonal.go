@@ -1,9 +1,6 @@
 package estimator
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/metapilot/metapilot/recommender/model"
 )
 
@@ -14,26 +11,23 @@ const (
 	enough = 2
 	// remembered is of how many days the peak is kept.
 	remembered = 3
-	// settled is for how many slots little has to have been used before the low of the day is taken for begun: an hour and a half, for the days do not
-	// end alike.
-	settled = 18
-	// shortest is for how many slots a low has to last: four hours.
-	shortest = 48
+	// settled is in how many slots little has to have been used before the low of the day is taken for begun: an hour and a quarter, for the days do
+	// not end alike.
+	settled = 15
+	// lead is how many slots before yesterday's low was over the peak is recommended again: half an hour.
+	lead = 6
 	// worthwhile is how many slots of an idle peak a low has to save: twice of what two changes cost.
 	worthwhile = 4 * changeCost
 )
 
-// lead is how many slots before yesterday's low was over the peak is recommended again: half an hour. Memory that comes late is a kill: three hours.
-var lead = [model.Resources]int{6, 36}
-
 // seasonSpare is the margin. The peak of three days, held through all of the day, needs none of CPU.
 var seasonSpare = [model.Resources]float64{1, spare[model.Memory]}
 
-// lows are the shares of the peak among which the one is looked for below which the low of a day saves most, the largest first.
+// lows are the shares of the peak among which the one is looked for below which the low of the day saves most.
 var lows = [...]float64{0.6, 0.5, 0.4, 0.3, 0.2}
 
-// Seasonal recommends the peak of the last days, and in the low of the day the most that was used in it. Two sizes a day save most of what following
-// every hour does, and each change of size is a risk.
+// Seasonal recommends the peak of the last days, and in the low of the day the most CPU that was used in it. Two sizes a day save most of what
+// following every hour does, and each change of size is a risk. Memory is not lowered by the hour: where it comes late, something is killed.
 func Seasonal(c *model.Container, r model.Resource) Recommendation {
 	u := c.Usage(r)
 	if u.Span().Hours() < 24*enough {
@@ -41,72 +35,62 @@ func Seasonal(c *model.Container, r model.Resource) Recommendation {
 	}
 	var room [model.Week]float64
 	peak := highest(u.Weekly(remembered*aday+1, room[:0]))
-	if most, ok := low(u, r, peak); ok {
-		return atLeastNow(c, r, most*seasonSpare[r], fmt.Sprintf("the most in this part of the day, %.0f%% of the peak of three days", 100*most/peak))
+	all := atLeastNow(c, r, peak*seasonSpare[r], "the peak of three days")
+	if r == model.Memory {
+		return all
 	}
-	return atLeastNow(c, r, peak*seasonSpare[r], "the peak of three days")
+	most := low(u, peak)
+	if most == 0 {
+		return all
+	}
+	now := atLeastNow(c, r, most*seasonSpare[r], "the most that is used in this part of the day")
+	now.Later = all.Target
+	return now
 }
 
-// low is the most that was used in the low of the last day, if it has begun and goes on.
-func low(u *model.Usage, r model.Resource, peak float64) (float64, bool) {
+// low is the most that was used in the low of the day that is now, of those worth two changes the one that saves most; 0 if there is none.
+func low(u *model.Usage, peak float64) (most float64) {
 	var room [model.Day]float64
 	day := u.Recent(model.Day, room[:0])
-	now := max(worst(day[:lead[r]], peak), worst(day[model.Day-settled:], peak))
-	if now > lows[0]*peak {
-		return 0, false
-	}
-	best, saved := run{}, float64(worthwhile)
+	best := float64(worthwhile)
 	for _, share := range lows {
-		if one := longest(day, share*peak, peak); one.saves(peak) > saved {
-			best, saved = one, one.saves(peak)
+		now, ok := lowAround(day, share*peak)
+		if saved := now.saves(peak); ok && saved > best {
+			most, best = now.most, saved
 		}
-	}
-	return best.most, best.slots > 0 && now <= best.most
-}
-
-// worst is the highest amount; a gap may have been as high as the peak.
-func worst(used []float64, peak float64) (most float64) {
-	for _, one := range used {
-		if one < 0 {
-			return peak
-		}
-		most = max(most, one)
 	}
 	return most
 }
 
-// run is a part of the day.
-type run struct {
+// part of a day in which little was used.
+type part struct {
 	slots     int
 	most, sum float64
 }
 
-// saves is what a request of its own would save, in slots of an idle peak.
-func (r run) saves(peak float64) float64 {
-	if r.slots < shortest || r.most == 0 {
+func (p *part) add(used float64) { p.slots, p.most, p.sum = p.slots+1, max(p.most, used), p.sum+used }
+
+// saves is what a request of its own would save, in slots of an idle peak: not of those in which the low is not yet or no longer taken for one.
+func (p part) saves(peak float64) float64 {
+	if p.most == 0 {
 		return 0
 	}
-	return r.sum * (1/r.most - 1/peak)
+	return p.sum * (1/p.most - 1/peak) * float64(p.slots-settled-lead) / float64(p.slots)
 }
 
-// longest finds the run below a level that saves most, in a day that was above it at some time. The day is taken for a circle: what follows now is
-// what followed yesterday. A gap ends a run.
-func longest(day []float64, level, peak float64) (best run) {
-	start := slices.IndexFunc(day, func(used float64) bool { return used > level }) // without one, no run ends, and there is none
-	var now run
-	for i := range day {
-		at := start + 1 + i
-		if at >= len(day) {
-			at -= len(day)
-		}
-		if used := day[at]; used >= 0 && used <= level {
-			now.slots, now.sum, now.most = now.slots+1, now.sum+used, max(now.most, used)
-			continue
-		}
-		if now.slots >= shortest && now.saves(peak) > best.saves(peak) {
-			best = now
-		}
-		now = run{}
+// lowAround is the part of the day below a level that is now, by what was used until now, and what followed yesterday at this time. It has to have begun
+// and to go on, and some of the day has to be above. What was not seen yesterday may have been high; that it was low is seen by what is seen now.
+func lowAround(day []float64, level float64) (now part, ok bool) {
+	end, begin := 0, len(day)
+	for end < len(day) && day[end] >= 0 && day[end] <= level {
+		now.add(day[end])
+		end++
 	}
-	return best
+	ahead := now.slots
+	for begin > end && day[begin-1] <= level {
+		if begin--; day[begin] >= 0 {
+			now.add(day[begin])
+		}
+	}
+	return now, ahead >= lead && now.slots-ahead >= settled && begin > end
 }

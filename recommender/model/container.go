@@ -44,13 +44,25 @@ func (c *Container) Floor() Floor { return c.floor }
 func (c *Container) Faults(f Fault) int { return int(c.faults[f]) }
 
 // Replicas is how many were seen within a day.
-func (c *Container) Replicas() int { return len(c.replicas) }
+func (c *Container) Replicas() (n int) {
+	for i := range c.replicas {
+		if last := c.replicas[i].last; max(last[CPU], last[Memory])+uint32(24*time.Hour/time.Second) >= max(c.use[CPU].end, c.use[Memory].end) {
+			n++
+		}
+	}
+	return n
+}
+
+// gone is after how long a replica that nothing is told of uses nothing.
+const gone = 10 * time.Minute
 
 // Lasting is the CPU that a replica used in both of its last two samples, of the one that used most: one high sample is noise more often than not.
 func (c *Container) Lasting() float64 {
 	most := int16(0)
 	for i := range c.replicas {
-		most = max(most, c.replicas[i].lasting)
+		if p := &c.replicas[i]; p.last[CPU]+uint32(gone/time.Second) >= c.use[CPU].end {
+			most = max(most, p.lasting)
+		}
 	}
 	return math.Pow(step, float64(most))
 }

@@ -56,6 +56,25 @@ func TestReplicasAreOrderedEachForItself(t *testing.T) {
 	}
 }
 
+func TestReplicasThatAreGoneUseNothing(t *testing.T) {
+	c, at := NewContainer(), time.Unix(1_772_438_400, 0)
+	for range 3 {
+		at = at.Add(time.Minute)
+		c.Add(at, CPU, Sample{"old", at, 2000})
+		c.Add(at, CPU, Sample{"new", at, 200})
+	}
+	for minute := range 26 * 60 {
+		at = at.Add(time.Minute)
+		c.Add(at, CPU, Sample{"new", at, 200})
+		if got := c.Lasting(); minute < 9 && got < 2000 || minute > 10 && got > 210 {
+			t.Fatalf("%v lasts after %d minutes of 200", got, minute+1)
+		}
+		if got := c.Replicas(); minute < 20*60 && got != 2 || minute > 24*60 && got != 1 {
+			t.Fatalf("%d replicas after %d minutes of one", got, minute+1)
+		}
+	}
+}
+
 func TestGapsAreNotZeros(t *testing.T) {
 	c := NewContainer()
 	for i := range 12 {

@@ -11,7 +11,7 @@ type Learned struct {
 	Scores [Candidates]Score
 	Held   float32 // thousandths of a core or bytes: what was recommended last
 	Slot   uint8   // up to which was scored, in its lower bits
-	Raised uint8   // how many slots ago more was recommended than before
+	Raised uint8   // how many slots ago more was recommended than before, 255 at most
 	Chosen uint8   // candidate
 	Slots  uint8   // for which another one has been better, and clearly
 }
