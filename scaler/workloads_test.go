@@ -86,9 +86,13 @@ func sizesADeployment(t *testing.T, w *world) {
 	if other := d.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String(); other != "32Mi" {
 		t.Errorf("the limit of the other container became %s", other)
 	}
-	if note := pod.Annotations["metapilot.io/resized"]; !strings.Contains(note, `"from":536870912`) {
-		t.Errorf("the pod's note of its resize is %q", note)
-	}
+	eventually(t, func() string { // for it is written after the resize
+		w.get(t, pod)
+		if note := pod.Annotations["metapilot.io/resized"]; !strings.Contains(note, `"from":536870912`) {
+			return fmt.Sprintf("the pod's note of its resize is %q", note)
+		}
+		return ""
+	})
 	w.runs(t, pod)
 	eventually(t, func() string {
 		all := w.records(t, "plain")
