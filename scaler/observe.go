@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
@@ -64,7 +65,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 			return nil, err
 		}
 		v.recall()
-		v.look(r.Sources)
+		v.look(r.Sources, t.key)
 	}
 	return views, nil
 }
@@ -79,7 +80,7 @@ func said(cs *v1alpha1.ClusterScaler, component string) v1alpha1.ScaledComponent
 }
 
 // look adds what the pods and the sources say.
-func (v *view) look(sources []source.Source) {
+func (v *view) look(sources []source.Source, tenant types.NamespacedName) {
 	o, c := &v.observed, v.component
 	for _, pod := range c.pods {
 		o.Pods = append(o.Pods, podOf(pod, c.container, c.size, o.Now))
@@ -89,7 +90,7 @@ func (v *view) look(sources []source.Source) {
 		}
 	}
 	for _, s := range sources {
-		s.Look(source.Component{Container: c.container, Pods: c.pods}, o)
+		s.Look(source.Component{Name: c.name, Tenant: tenant, Home: c.home, Container: c.container, Pods: c.pods}, o)
 	}
 	slices.SortStableFunc(o.Kills, func(a, b model.Kill) int { return a.At.Compare(b.At) })
 	o.Kills = o.Kills[max(0, len(o.Kills)-keptKills):]
@@ -111,7 +112,7 @@ func written(size, template model.Size) model.Size {
 const keptKills = 16 // as many as the status takes
 
 func podOf(p *corev1.Pod, container string, size model.Size, now time.Time) model.Pod {
-	pod := model.Pod{Name: p.Name, Node: p.Spec.NodeName, Placed: p.Spec.NodeName != "", Terminating: !p.DeletionTimestamp.IsZero()}
+	pod := model.Pod{Name: p.Name, Node: p.Spec.NodeName, Placed: p.Spec.NodeName != "", Terminating: !p.DeletionTimestamp.IsZero(), Throttled: -1}
 	if c := podresize.Container(p, container); c != nil {
 		pod.Size, pod.GoMemLimit = requirements(&c.Resources), goMemLimit(c)
 		pod.Actual = pod.Size

@@ -121,6 +121,8 @@ type Pod struct {
 	Says        string // the kubelet's or the scheduler's words about that
 	GoMemLimit  int64  // bytes that its Go runtime was told at its start; 0 if it was told nothing
 	Usage       []Sample
+	Reading     Reading
+	Throttled   int64 // percent of the scheduler's periods in which it had used up its CPU limit; negative if that is not known
 }
 
 // Sample is what a container used. Samples are ordered by time.

@@ -7,6 +7,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/metapilot/metapilot/scaler/model"
 )
@@ -22,6 +23,9 @@ type Source interface {
 
 // Component is a component as sources see it.
 type Component struct {
-	Container string // its name in the pods
+	Name      string               // etcd, kube-apiserver, ..., or the workload's
+	Tenant    types.NamespacedName // the TenantCluster that it belongs to; empty for a plain workload
+	Home      string               // namespace of its pods
+	Container string               // its name in the pods
 	Pods      []*corev1.Pod
 }
