@@ -51,6 +51,16 @@ type SourcesPolicy struct {
 	CPU UtilizationSource `json:"cpu,omitempty"`
 	// +optional
 	Memory MemorySource `json:"memory,omitempty"`
+	// +optional
+	Probe ProbeSource `json:"probe,omitempty"`
+}
+
+// ProbeSource asks the tenant from outside, as its users do. While it fails, or nobody knows, the component does not shrink.
+type ProbeSource struct {
+	// Enabled is true if left out.
+	//
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // OOMSource sees containers that were killed for want of memory.

@@ -18,7 +18,7 @@ func NextIdle(o *model.Observed, p *model.Policy, r model.Resource) model.Idle {
 	switch {
 	case !p.Profile:
 		return model.Idle{}
-	case Blind(o) != "":
+	case Blind(o) != "" || p.Probe && o.Probe.Failing: // nobody uses what does not answer
 		if since > blink || since < 0 {
 			return model.Idle{}
 		}

@@ -50,6 +50,8 @@ func less(o *model.Observed, p *model.Policy, r model.Resource, source model.Uti
 	switch why := Blind(o); {
 	case spell.Since.IsZero() && why != "":
 		return abstain(r, why)
+	case spell.Since.IsZero() && p.Probe && o.Probe.Failing:
+		return abstain(r, o.Probe.Doubt())
 	case spell.Since.IsZero():
 		return abstain(r, busy(o, p, r))
 	case o.Now.Sub(spell.Since) < p.DownWindow:

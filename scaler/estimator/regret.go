@@ -65,7 +65,10 @@ func signOf(o *model.Observed, p *model.Policy) sign {
 	if s := strained(o, model.CPU, p.CPU); s.says != "" {
 		return s
 	}
-	return unwell(o)
+	if s := unwell(o); s.says != "" || !p.Probe {
+		return s
+	}
+	return unanswered(o)
 }
 
 // strained: a pod has begun to use so much that the source calls for more. CPU counts after a step of memory, too: a collector of garbage with less
@@ -112,4 +115,22 @@ func unwell(o *model.Observed) sign {
 		}
 	}
 	return sign{}
+}
+
+// unanswered: the tenant has not answered for some time, since a moment after its pods had the smaller size. What failed before the step, or long
+// after it, is not put down to it.
+func unanswered(o *model.Observed) sign {
+	probe, had := &o.Probe, later(o.Lowered.At, o.Lowered.Had)
+	begun := probe.Failing && !probe.Since.Before(o.Lowered.At) && probe.Since.Sub(had) <= patience
+	if !begun || probe.At.Sub(probe.Since) < patience {
+		return sign{}
+	}
+	return sign{"the tenant's probe fails since " + probe.Since.UTC().Format(time.TimeOnly) + ": " + probe.Says, "probe", "", probe.Since}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

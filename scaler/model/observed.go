@@ -32,6 +32,8 @@ type Observed struct {
 	Nodes      []Node
 	Moves      []time.Time // disruptive moves of the whole fleet, oldest first
 	Windows    Maintenance
+	Probe      Probe
+	Fleet      Fleet
 }
 
 // Decided is what the newest record about a component says.

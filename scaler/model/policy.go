@@ -19,6 +19,7 @@ type Policy struct {
 	PausedUntil time.Time
 
 	OOM    bool // whether the source counts
+	Probe  bool // whether it counts
 	CPU    Utilization
 	Memory Utilization
 

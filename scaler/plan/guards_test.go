@@ -12,7 +12,7 @@ import (
 // What people said, what is known, what would be worth it, what is allowed, what is possible. Whoever changes this changes which reason is shown.
 func TestGuardsAskInThisOrder(t *testing.T) {
 	want := []string{
-		"mode", "pause", "owner", "missing-data", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "watch", "maintenance",
+		"mode", "pause", "owner", "probe", "missing-data", "fleet-health", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "watch", "maintenance",
 		"fleet-budget", "node-capacity",
 	}
 	var got []string
@@ -138,13 +138,17 @@ func TestFirstHoldOfShrinkingWins(t *testing.T) {
 	o.Pods[1].Ready, o.Pods[2].Pending, o.Pods[2].Says = false, "Deferred", "no room"
 	o.Lowered = model.Decided{Decision: model.Down, From: o.Size.With(model.Memory, 1<<30, 0), To: o.Size, At: start, Had: start}
 	o.Windows, o.Moves = model.Maintenance{}, []time.Time{start, start, start, start, start}
+	o.Probe, o.Fleet = model.Probe{Asked: true, Failing: true, Says: "no answer"}, model.Fleet{Asked: true, Tenants: 10, Unknown: 6}
 	p.Down, p.Up, p.Paused, p.Tolerance, p.DownStep, p.Min.Memory = model.Off, model.Off, "maintenance", 1000, 0, 512<<20
 	checkFirstHoldWins(t, o, p, []cure{
 		{"mode", func(_ *model.Observed, p *model.Policy) { p.Down = model.Auto }},
 		{"mode", func(_ *model.Observed, p *model.Policy) { p.Up = model.Auto }},
 		{"pause", func(_ *model.Observed, p *model.Policy) { p.Paused = "" }},
 		{"owner", func(o *model.Observed, _ *model.Policy) { o.Stuck = "" }},
+		{"probe", func(o *model.Observed, _ *model.Policy) { o.Probe.Failing, o.Probe.Unknown = false, "not asked yet" }},
+		{"probe", func(o *model.Observed, _ *model.Policy) { o.Probe.Unknown = "" }},
 		{"missing-data", func(o *model.Observed, _ *model.Policy) { o.Metrics = "" }},
+		{"fleet-health", func(o *model.Observed, _ *model.Policy) { o.Fleet.Unknown = 5 }},
 		{"tolerance", func(_ *model.Observed, p *model.Policy) { p.Tolerance = 10 }},
 		{"cooldown", func(o *model.Observed, _ *model.Policy) { o.Grown = time.Time{} }},
 		{"step", func(_ *model.Observed, p *model.Policy) { p.DownStep = 25 }},

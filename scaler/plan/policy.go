@@ -12,7 +12,7 @@ import (
 // Defaults is the policy of a component that nobody has said anything about (docs/spec/clusterscaler.md says where each number is from).
 func Defaults() model.Policy {
 	return model.Policy{
-		Up: model.Auto, Down: model.DryRun, OOM: true, Estimate: true,
+		Up: model.Auto, Down: model.DryRun, OOM: true, Probe: true, Estimate: true,
 		CPU:     model.Utilization{Enabled: true, Above: 80, For: time.Minute},
 		Memory:  model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute},
 		Profile: true, Below: 40, DownWindow: 12 * time.Hour, History: 24 * time.Hour, DownStep: 25, Watch: time.Hour,
@@ -73,6 +73,7 @@ func layer(p *model.Policy, l *v1alpha1.ComponentPolicy) {
 
 func layerSources(p *model.Policy, s *v1alpha1.SourcesPolicy) {
 	flag(&p.OOM, s.OOM.Enabled)
+	flag(&p.Probe, s.Probe.Enabled)
 	flag(&p.CPU.Enabled, s.CPU.Enabled)
 	percent(&p.CPU.Above, s.CPU.AbovePercent)
 	span(&p.CPU.For, s.CPU.For)

@@ -83,6 +83,17 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		}
 		return ""
 	},
+	// probe answers|failing|unknown|off [for=70s]: what asking the tenant from outside shows now, and has for so long; in words.
+	"probe": probe,
+	// fleet tenants=100 failing=10 [unknown=3]: how many of the fleet fail now, and whether that stops anything.
+	"fleet": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		var tenants, failing, unknown int
+		d.ScanArgs(t, "tenants", &tenants)
+		d.MaybeScanArgs(t, "failing", &failing)
+		d.MaybeScanArgs(t, "unknown", &unknown)
+		w.o.Fleet = w.o.Fleet.Next(w.o.Now, tenants, failing, unknown)
+		return w.o.Fleet.Stopped()
+	},
 	"foreign": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Foreign = d.Input; return "" },
 	"stuck":   func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Stuck = d.Input; return "" },
 	// nodes: lines NAME allocatable=CPU,MEMORY free=CPU,MEMORY [closed]
@@ -103,6 +114,26 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 	"effective": func(_ *testing.T, w *world, _ *datadriven.TestData) string {
 		return effective(PolicyOf(&w.spec, w.o.Component))
 	},
+}
+
+func probe(t *testing.T, w *world, d *datadriven.TestData) string {
+	since := w.o.Now
+	if d.HasArg("for") {
+		since = since.Add(-duration(t, d, value(d, "for")))
+	}
+	w.o.Probe = model.Probe{Asked: true, At: w.o.Now, Since: since}
+	switch d.CmdArgs[0].Key {
+	case "answers":
+	case "failing":
+		w.o.Probe.Failing, w.o.Probe.Says = true, d.Input
+	case "unknown":
+		w.o.Probe.Unknown = d.Input
+	case "off":
+		w.o.Probe = model.Probe{}
+	default:
+		d.Fatalf(t, "a probe is not %q", d.CmdArgs[0].Key)
+	}
+	return ""
 }
 
 func merge(t *testing.T, w *world, d *datadriven.TestData) string {

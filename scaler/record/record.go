@@ -123,6 +123,9 @@ func evidence(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
 	if o.Metrics != "" {
 		all = append(all, v1alpha1.Evidence{Source: "utilization", Says: o.Metrics})
 	}
+	if why := o.Probe.Doubt(); why != "" {
+		all = append(all, v1alpha1.Evidence{Source: "probe", Says: why})
+	}
 	if p.Decision == model.Restart {
 		all = append(all, v1alpha1.Evidence{Source: "restart-debt", Says: p.Debt})
 	}
