@@ -113,6 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	for i := range views {
 		v := &views[i]
 		v.plan = plan.Decide(&v.observed, &v.policy)
+		v.would = v.rehearse()
 		v.reserve(v.observed.Nodes) // which all components share
 	}
 	actErr := r.act(ctx, cs, target, views)

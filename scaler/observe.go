@@ -24,6 +24,7 @@ type view struct {
 	observed  model.Observed
 	policy    model.Policy
 	plan      model.Plan
+	would     *v1alpha1.Rehearsal
 	before    v1alpha1.ScaledComponent // what the status says of it so far
 	records   []*v1alpha1.ScalingRecord
 	yields    time.Time // until when somebody else's size is left alone, or was

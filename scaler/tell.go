@@ -128,7 +128,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 		smaller = "the mode is DryRun: " + smaller
 	}
 	s := v1alpha1.ScaledComponent{
-		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Says: says, Yields: told(v.yields), WhyNotSmaller: smaller, Idle: idleOf(&v.plan.Idle),
+		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Replicas: int32(v.component.replicas), Would: v.would, Says: says, Yields: told(v.yields), WhyNotSmaller: smaller, Idle: idleOf(&v.plan.Idle),
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
 		Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}

@@ -31,6 +31,14 @@ type ScaledComponent struct {
 	//
 	// +optional
 	Size Size `json:"size,omitempty"`
+	// Replicas is how many pods it should have; left out if that is not known.
+	//
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// Would is what would be done with it if every mode were DryRun, or is held; left out if nothing is called for.
+	//
+	// +optional
+	Would *Rehearsal `json:"would,omitempty"`
 	// Says is why it has this size and no other.
 	//
 	// +optional
@@ -81,6 +89,20 @@ type ScaledComponent struct {
 	//
 	// +optional
 	LastRecord string `json:"lastRecord,omitempty"`
+}
+
+// Rehearsal is what would be done with a component.
+type Rehearsal struct {
+	// Decision: Up, Down, Revert or Restart, or Hold for what a guard would hold.
+	Decision Decision `json:"decision"`
+	// To is the size that it would get, one step on.
+	//
+	// +optional
+	To Size `json:"to,omitempty"`
+	// Guard that holds it.
+	//
+	// +optional
+	Guard string `json:"guard,omitempty"`
 }
 
 // Idle is how long less than it has was recommended of each resource, and the most that was. The time starts anew whenever that is not so, or not known.

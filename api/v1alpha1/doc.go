@@ -18,7 +18,8 @@ var GroupVersion = schema.GroupVersion{Group: "metapilot.io", Version: "v1alpha1
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&TenantCluster{}, &TenantClusterList{}, &ClusterScaler{}, &ClusterScalerList{}, &ScalingRecord{}, &ScalingRecordList{},
-		&WorkloadProfile{}, &WorkloadProfileList{}, &WorkloadProfileCheckpoint{}, &WorkloadProfileCheckpointList{})
+		&WorkloadProfile{}, &WorkloadProfileList{}, &WorkloadProfileCheckpoint{}, &WorkloadProfileCheckpointList{},
+		&FleetReport{}, &FleetReportList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

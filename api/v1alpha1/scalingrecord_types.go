@@ -86,6 +86,10 @@ type ScalingRecordSpec struct {
 	From Size `json:"from"`
 	// To is the size that was decided; for a Hold the one that was wanted.
 	To Size `json:"to"`
+	// Pods that the component had; left out if it had none, or if that was not known.
+	//
+	// +optional
+	Pods int32 `json:"pods,omitempty"`
 	// Saving of a smaller size, over all pods.
 	//
 	// +optional
@@ -131,6 +135,10 @@ type Evidence struct {
 	Says string `json:"says"`
 	// +optional
 	At *metav1.Time `json:"at,omitempty"`
+	// Uses is what the pod used then.
+	//
+	// +optional
+	Uses Quantities `json:"uses,omitempty"`
 }
 
 // Proposal is what an estimator proposes for one resource.

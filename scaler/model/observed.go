@@ -36,6 +36,16 @@ type Observed struct {
 	Fleet      Fleet
 }
 
+// Live is how many pods the component has, without those that are ending.
+func (o *Observed) Live() (n int) {
+	for i := range o.Pods {
+		if !o.Pods[i].Terminating {
+			n++
+		}
+	}
+	return n
+}
+
 // Decided is what the newest record about a component says.
 type Decided struct {
 	Decision Decision

@@ -65,12 +65,8 @@ type Saving struct {
 }
 
 // SavingOf is what the component's pods have less of with another size.
-func SavingOf(o *model.Observed, from, to model.Size) (s Saving) {
-	for i := range o.Pods {
-		if !o.Pods[i].Terminating {
-			s.Pods++
-		}
-	}
+func SavingOf(o *model.Observed, from, to model.Size) Saving {
+	s := Saving{Pods: o.Live()}
 	n := int64(s.Pods)
 	s.Requests = model.Amounts{CPU: n * (from.Requests.CPU - to.Requests.CPU), Memory: n * (from.Requests.Memory - to.Requests.Memory)}
 	s.Limits = model.Amounts{CPU: n * (from.Limits.CPU - to.Limits.CPU), Memory: n * (from.Limits.Memory - to.Limits.Memory)}

@@ -35,6 +35,7 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 			Disruptive: disruptive(o, p),
 			SeenAt:     metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
 			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
+			Pods:   int32(o.Live()),
 			Saving: saving(o, p),
 			Kills:  Kills(o), Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
 		},
@@ -116,7 +117,8 @@ func evidence(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
 			last := pod.Usage[n-1]
 			at := metav1.NewTime(last.At)
 			all = append(all, v1alpha1.Evidence{Source: "utilization", Pod: pod.Name, At: &at, Says: fmt.Sprintf(
-				"uses %s of CPU and %s of memory (%d samples)", model.Short(model.CPU, last.CPU), model.Short(model.Memory, last.Memory), n)})
+				"uses %s of CPU and %s of memory (%d samples)", model.Short(model.CPU, last.CPU), model.Short(model.Memory, last.Memory), n),
+				Uses: plan.InAPI(model.Size{Requests: model.Amounts{CPU: last.CPU, Memory: last.Memory}}).Requests})
 		}
 	}
 	all = append(all, profiled(o, p)...)

@@ -1,0 +1,4 @@
+package report
+
+// Chart is the history of one component.
+type Chart struct{}
