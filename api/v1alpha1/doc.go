@@ -19,7 +19,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&TenantCluster{}, &TenantClusterList{}, &ClusterScaler{}, &ClusterScalerList{}, &ScalingRecord{}, &ScalingRecordList{},
 		&WorkloadProfile{}, &WorkloadProfileList{}, &WorkloadProfileCheckpoint{}, &WorkloadProfileCheckpointList{},
-		&FleetReport{}, &FleetReportList{})
+		&FleetReport{}, &FleetReportList{}, &ScalingPolicy{}, &ScalingPolicyList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

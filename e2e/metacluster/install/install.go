@@ -99,7 +99,7 @@ func apply(ctx context.Context, c *cluster.Cluster, manifests string) error {
 		return err
 	}
 	if err := kubectl(ctx, c, "wait", "--for=condition=Established", "--timeout=30s",
-		"crd/tenantclusters.metapilot.io", "crd/clusterscalers.metapilot.io", "crd/scalingrecords.metapilot.io",
+		"crd/tenantclusters.metapilot.io", "crd/clusterscalers.metapilot.io", "crd/scalingrecords.metapilot.io", "crd/scalingpolicies.metapilot.io",
 		"crd/workloadprofiles.metapilot.io", "crd/workloadprofilecheckpoints.metapilot.io"); err != nil {
 		return err
 	}
