@@ -24,6 +24,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler/plan"
+	"github.com/metapilot/metapilot/scaler/sizetable"
 	"github.com/metapilot/metapilot/scaler/source"
 )
 
@@ -35,8 +36,10 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 	Sources  []source.Source
 	Budget   Budget
-	Workers  int // ClusterScalers that are worked on at the same time
+	Workers  int             // ClusterScalers that are worked on at the same time
+	Sizes    sizetable.Table // what tenants of a scale need at least
 
+	learned  learned  // what the fleet's tenants need by their scale
 	profiles bool     // the kind WorkloadProfile is installed
 	written  sync.Map // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
 }
@@ -56,6 +59,9 @@ type Budget struct {
 // SetupWithManager registers the controller, its sources and its indexes.
 func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 	if err := index(m.GetFieldIndexer()); err != nil {
+		return err
+	}
+	if err := m.Add(manager.RunnableFunc(r.learnSizes)); err != nil {
 		return err
 	}
 	all := make(chan event.GenericEvent, 1)

@@ -32,7 +32,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(decisions, holds, oomKills, reaction)
+	metrics.Registry.MustRegister(decisions, holds, oomKills, reaction, fitError, fitTenants)
 }
 
 func count(v *view) {

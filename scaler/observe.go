@@ -68,6 +68,11 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		v.recall()
 		v.look(r.Sources, t.key)
 	}
+	scale := scaleOf(cs.Status.Scale, views, now)
+	for i := range views {
+		o := &views[i].observed
+		o.Scale, o.BySize = scale, r.bySize(o.Component, &scale)
+	}
 	return views, nil
 }
 

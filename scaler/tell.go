@@ -37,6 +37,9 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 		again = sooner(again, sooner(next, v.plan.Recheck))
 		after.Status.Components = append(after.Status.Components, v.says())
 	}
+	if len(views) > 0 {
+		after.Status.Scale = tellScale(cs.Status.Scale, &views[0].observed.Scale)
+	}
 	if t.fault.reason != "" && (t.tenant == nil || t.tenant.Name != "") { // a mistake in the policy forgets nothing
 		after.Status.Components = forgetNothing(cs.Status.Components, after.Status.Components)
 	}
@@ -55,6 +58,7 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 		return again, errors.Join(problem, client.IgnoreNotFound(err))
 	}
 	countKills(cs, after)
+	r.tellNodes(cs, after, t)
 	return again, problem
 }
 
@@ -183,7 +187,7 @@ func conditionsOf(cs *v1alpha1.ClusterScaler, t target, views []view, actErr err
 	case t.badWindow != "":
 		stalled = conditions.Is(v1alpha1.StalledCondition, "BadMaintenance", t.badWindow)
 	}
-	all := []metav1.Condition{ready, reconciling(views), usage(views), stalled}
+	all := []metav1.Condition{ready, reconciling(views), usage(views), nodesFit(views), stalled}
 	for i := range all {
 		all[i].ObservedGeneration, all[i].LastTransitionTime = cs.Generation, metav1.NewTime(now)
 	}
@@ -245,13 +249,18 @@ func (r *Reconciler) event(cs *v1alpha1.ClusterScaler, t target, rec *v1alpha1.S
 	if t.tenant != nil {
 		about = append(about, t.tenant)
 	}
-	note := rec.Spec.Component + ": " + message
-	if len(note) > longestNote {
-		note = strings.ToValidUTF8(note[:longestNote], "") + " ..."
-	}
+	note := shortened(rec.Spec.Component + ": " + message)
 	for _, o := range about {
 		r.Recorder.Eventf(o, rec, kind, reason, "Scale", "%s", note)
 	}
+}
+
+// shortened to what a note of an event takes.
+func shortened(note string) string {
+	if len(note) > longestNote {
+		return strings.ToValidUTF8(note[:longestNote], "") + " ..."
+	}
+	return note
 }
 
 // longestNote in bytes: events.k8s.io takes 1 KiB (k8s.io/kubernetes/pkg/apis/core/validation/events.go).

@@ -34,6 +34,7 @@ import (
 	"github.com/metapilot/metapilot/scaler"
 	"github.com/metapilot/metapilot/scaler/actuator"
 	"github.com/metapilot/metapilot/scaler/model"
+	"github.com/metapilot/metapilot/scaler/sizetable"
 	"github.com/metapilot/metapilot/scaler/source"
 	"github.com/metapilot/metapilot/scaler/source/oom"
 )
@@ -121,6 +122,9 @@ func (w *world) start() {
 		Client: w.lag, Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: w.clock,
 		Sources: []source.Source{oom.Source{}, w.meter}, Budget: scaler.Budget{Moves: 5, Within: 10 * time.Minute}, Workers: 4,
 	}
+	if r.Sizes, err = sizetable.Default(); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.SetupWithManager(m); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +145,7 @@ func newWorld(t *testing.T, config *rest.Config, clock clock.PassiveClock) *worl
 	t.Helper()
 	ctrl.SetLogger(zap.New(zap.WriteTo(t.Output()), zap.UseDevMode(true)))
 	w := &world{t: t, config: config, scheme: runtime.NewScheme(), clock: clock}
-	w.meter = &meter{clock: clock, looks: map[string]int{}, usage: map[string][]model.Sample{}}
+	w.meter = &meter{clock: clock, looks: map[string]int{}, usage: map[string][]model.Sample{}, says: map[string]model.Reading{}}
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(w.scheme); err != nil {
 			t.Fatal(err)
@@ -175,6 +179,7 @@ type meter struct {
 	wake  func()
 	looks map[string]int
 	usage map[string][]model.Sample // by namespace and pod
+	says  map[string]model.Reading  // the same
 }
 
 func (m *meter) Start(ctx context.Context, wake func()) error {
@@ -190,7 +195,7 @@ func (m *meter) Look(c source.Component, o *model.Observed) {
 	defer m.mu.Unlock()
 	for i, pod := range c.Pods {
 		m.looks[pod.Namespace+"/"+pod.Name]++
-		o.Pods[i].Usage = m.usage[pod.Namespace+"/"+pod.Name]
+		o.Pods[i].Usage, o.Pods[i].Reading = m.usage[pod.Namespace+"/"+pod.Name], m.says[pod.Namespace+"/"+pod.Name]
 	}
 }
 
@@ -207,6 +212,15 @@ func (m *meter) uses(pod *corev1.Pod, cpu, memory string) {
 	if m.wake != nil {
 		m.wake()
 	}
+}
+
+// stores: an API server says that its cluster has so many nodes, and some hundred objects for each.
+func (m *meter) stores(pod *corev1.Pod, nodes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.says[pod.Namespace+"/"+pod.Name] = model.Reading{At: m.clock.Now(), APIServer: &model.APIServer{
+		Requests: 10, Objects: map[string]int64{"nodes": nodes, "pods": nodes * 25, "events": nodes * 300},
+	}}
 }
 
 // asked wakes the scaler, and tells how often it has looked at the pod.

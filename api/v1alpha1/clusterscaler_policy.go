@@ -118,6 +118,17 @@ type EstimatorsPolicy struct {
 	Utilization UtilizationEstimator `json:"utilization,omitempty"`
 	// +optional
 	Profile ProfileEstimator `json:"profile,omitempty"`
+	// +optional
+	Size SizeEstimator `json:"size,omitempty"`
+}
+
+// SizeEstimator knows what tenants of this scale (nodes, pods, objects, bytes, requests) need: by a table, which is a floor, and by the fleet's other
+// tenants. It raises what has no profile yet, and lowers nothing.
+type SizeEstimator struct {
+	// Enabled is true if left out.
+	//
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // OOMEstimator multiplies what was too little.

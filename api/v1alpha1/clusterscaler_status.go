@@ -14,6 +14,10 @@ type ClusterScalerStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Components []ScaledComponent `json:"components,omitempty"`
+	// Scale of the tenant's cluster, as its programs told last.
+	//
+	// +optional
+	Scale *ClusterScale `json:"scale,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -149,4 +153,16 @@ type OOMKill struct {
 	Time metav1.Time `json:"time"`
 	// Limit of memory in bytes at which it was killed.
 	Limit int64 `json:"limit"`
+}
+
+// ClusterScale is how large a tenant's cluster is. It is written when that has changed by more than a fifth, and twice a day.
+type ClusterScale struct {
+	At      metav1.Time `json:"at"`
+	Nodes   int64       `json:"nodes"`
+	Pods    int64       `json:"pods"`
+	Objects int64       `json:"objects"`
+	// Bytes of the database that are in use.
+	Bytes resource.Quantity `json:"bytes"`
+	// Requests answered in a second, watches aside.
+	Requests int64 `json:"requests"`
 }

@@ -3,6 +3,9 @@ package v1alpha1
 // UsageKnownCondition of a ClusterScaler: the metrics API tells what the target's pods use.
 const UsageKnownCondition = "UsageKnown"
 
+// NodesFitCondition of a ClusterScaler: every pod of the target has a node with room for its size, decided and wanted.
+const NodesFitCondition = "NodesFit"
+
 // Conditions of a TenantCluster, and the first three of a ClusterScaler. Ready, Reconciling and Stalled are kstatus's words.
 const (
 	// ReadyCondition: a user can use the tenant.

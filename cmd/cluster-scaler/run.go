@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 	_ "time/tzdata" // maintenance windows have time zones, and images no files of them
 
@@ -15,6 +16,7 @@ import (
 	"github.com/metapilot/metapilot/scaler"
 	"github.com/metapilot/metapilot/scaler/actuator"
 	"github.com/metapilot/metapilot/scaler/plan"
+	"github.com/metapilot/metapilot/scaler/sizetable"
 	"github.com/metapilot/metapilot/scaler/source"
 	"github.com/metapilot/metapilot/scaler/source/oom"
 	"github.com/metapilot/metapilot/scaler/source/utilization"
@@ -25,6 +27,7 @@ type options struct {
 	program.Options
 	period time.Duration
 	budget scaler.Budget
+	sizes  string // file of a size table; empty for the default
 }
 
 func parse(args []string) (options, error) {
@@ -34,6 +37,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.period, "metrics-period", 15*time.Second, "how often the metrics API is asked")
 	f.IntVar(&o.budget.Moves, "fleet-moves", known.FleetMoves, "pods' restarts of choice in the whole fleet within --fleet-within")
 	f.DurationVar(&o.budget.Within, "fleet-within", known.FleetWithin, "time for --fleet-moves")
+	f.StringVar(&o.sizes, "size-table", "", "file of a table of what clusters of a scale need at least, in the place of the default (docs/spec/size.md)")
 	o.Register(f, "ClusterScalers")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -54,13 +58,17 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	sizes, err := sizeTable(o.sizes)
+	if err != nil {
+		return err
+	}
 	r := &scaler.Reconciler{
 		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
 		Sources: []source.Source{
 			oom.Source{},
 			utilization.New(m.GetAPIReader(), clock.RealClock{}, o.period),
 		},
-		Budget: o.budget, Workers: o.Workers,
+		Budget: o.budget, Workers: o.Workers, Sizes: sizes,
 	}
 	if err := r.SetupWithManager(m); err != nil {
 		return err
@@ -69,4 +77,19 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return m.Start(ctx)
+}
+
+func sizeTable(file string) (sizetable.Table, error) {
+	if file == "" {
+		return sizetable.Default()
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return sizetable.Table{}, fmt.Errorf("--size-table: %w", err)
+	}
+	table, err := sizetable.Parse(text)
+	if err != nil {
+		return table, fmt.Errorf("--size-table %s: %w", file, err)
+	}
+	return table, nil
 }

@@ -11,7 +11,7 @@ import (
 var pureRooms = []string{
 	"operators/*/plan",
 	"recommender/model", "recommender/estimator",
-	"scaler/model", "scaler/plan", "scaler/estimator", "scaler/cause", "scaler/report",
+	"scaler/model", "scaler/plan", "scaler/estimator", "scaler/cause", "scaler/report", "scaler/sizetable", "scaler/fit",
 	"kvass/assign",
 	"internal/conditions", "internal/rollout", "internal/units",
 	"e2e/metacluster/supervisor/plan",
@@ -25,6 +25,7 @@ var valueLibraries = []string{
 	"k8s.io/apimachinery/pkg/api/resource",
 	"k8s.io/apimachinery/pkg/apis/meta/v1",
 	"k8s.io/apimachinery/pkg/util/intstr",
+	"sigs.k8s.io/yaml",                                                         // of tables that are part of a program
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1", // as which they are kept
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/util",           // decaying histograms
 }

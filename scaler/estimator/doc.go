@@ -12,13 +12,16 @@ type Estimator struct {
 	Propose func(*model.Observed, *model.Policy) model.Proposal
 }
 
-// All estimators, in the order in which they are shown. Estimators by OOM and by utilisation only raise; profiles alone lower.
+// All estimators, in the order in which they are shown. Estimators by OOM and by utilisation only raise; profiles alone lower, and not below
+// the floor of the cluster's scale.
 var All = []Estimator{
 	{"oom", OOM},
 	{"cpu-utilization", CPU},
 	{"memory-utilization", Memory},
 	{"cpu-profile", CPUProfile},
 	{"memory-profile", MemoryProfile},
+	{"cpu-size", CPUBySize},
+	{"memory-size", MemoryBySize},
 }
 
 func abstain(r model.Resource, why string) model.Proposal {

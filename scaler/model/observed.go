@@ -34,6 +34,8 @@ type Observed struct {
 	Windows    Maintenance
 	Probe      Probe
 	Fleet      Fleet
+	Scale      Scale // of the tenant's cluster
+	BySize     BySize
 }
 
 // Live is how many pods the component has, without those that are ending.

@@ -58,6 +58,7 @@ type Proposal struct {
 	Urgent    bool  // a kill or a regret: knows no tolerance and no cool-down
 	Back      bool  // it had as much a while ago, so it is no step
 	Less      bool  // it may be made smaller to this
+	Floor     bool  // it is not made smaller than this
 	Says      string
 	Source    string    // that has seen what it rests on
 	Signal    time.Time // when that happened; zero if it abstains

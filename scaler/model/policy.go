@@ -26,6 +26,7 @@ type Policy struct {
 	Factors      []int64 // in percent, for the first kill, the second, and so on
 	RepeatWithin time.Duration
 
+	BySize     bool  // whether the scale of the cluster counts
 	Profile    bool  // whether its recommendation counts
 	Below      int64 // percent of the size: what needs less is too large
 	DownWindow time.Duration

@@ -161,7 +161,7 @@ func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []mode
 	regret := ""
 	for i := range proposals {
 		one := &proposals[i]
-		if one.Resource != r || one.Value <= o.Size.Steered(r) {
+		if one.Resource != r || one.Floor || one.Value <= o.Size.Steered(r) {
 			continue
 		}
 		if one.Back {
@@ -211,8 +211,24 @@ func shrink(o *model.Observed, p *model.Policy, r model.Resource, proposals []mo
 	if d.value == 0 {
 		return nil
 	}
+	if d.raise(o.Size.Steered(r), proposals); d.value >= o.Size.Steered(r) {
+		return nil
+	}
 	d.value, d.proven = round(r, d.value), round(r, d.proven)
 	return d
+}
+
+// raise it to what nothing is made smaller than, and say so if the step would come to it.
+func (d *draft) raise(from int64, proposals []model.Proposal) {
+	for i := range proposals {
+		one := &proposals[i]
+		if one.Resource != d.resource || !one.Floor || one.Value <= d.value {
+			continue
+		}
+		if d.value = one.Value; one.Value > from-from*d.step/100 {
+			d.reason = joined(d.reason, one.Says)
+		}
+	}
 }
 
 // Sizes are rounded up to what people read and schedulers like.

@@ -13,9 +13,9 @@ import (
 func Defaults() model.Policy {
 	return model.Policy{
 		Up: model.Auto, Down: model.DryRun, OOM: true, Probe: true, Estimate: true,
-		CPU:     model.Utilization{Enabled: true, Above: 80, For: time.Minute},
-		Memory:  model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute},
-		Profile: true, Below: 40, DownWindow: 12 * time.Hour, History: 24 * time.Hour, DownStep: 25, Watch: time.Hour,
+		CPU:    model.Utilization{Enabled: true, Above: 80, For: time.Minute},
+		Memory: model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute},
+		BySize: true, Profile: true, Below: 40, DownWindow: 12 * time.Hour, History: 24 * time.Hour, DownStep: 25, Watch: time.Hour,
 		Factors: []int64{150, 300, 400}, RepeatWithin: 30 * time.Minute,
 		CPUTarget: 60, MemoryTarget: 70, MaxStep: 200, Tolerance: 10,
 		UpCooldown: time.Minute, DownCooldown: 6 * time.Hour,
@@ -92,6 +92,7 @@ func layerEstimators(p *model.Policy, e *v1alpha1.EstimatorsPolicy) {
 	}
 	span(&p.RepeatWithin, e.OOM.RepeatWithin)
 	flag(&p.Profile, e.Profile.Enabled)
+	flag(&p.BySize, e.Size.Enabled)
 	flag(&p.Estimate, e.Utilization.Enabled)
 	percent(&p.CPUTarget, e.Utilization.CPUTargetPercent)
 	percent(&p.MemoryTarget, e.Utilization.MemoryTargetPercent)

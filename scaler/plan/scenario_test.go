@@ -94,6 +94,8 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		w.o.Fleet = w.o.Fleet.Next(w.o.Now, tenants, failing, unknown)
 		return w.o.Fleet.Stopped()
 	},
+	// scale nodes=N pods=N objects=N [floor=CPU/MEMORY] [fleet=CPU/MEMORY] [error=18]: of the cluster, and what others of its scale need.
+	"scale":   scale,
 	"foreign": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Foreign = d.Input; return "" },
 	"stuck":   func(_ *testing.T, w *world, d *datadriven.TestData) string { w.o.Stuck = d.Input; return "" },
 	// nodes: lines NAME allocatable=CPU,MEMORY free=CPU,MEMORY [closed]
@@ -186,6 +188,23 @@ func profile(t *testing.T, w *world, d *datadriven.TestData) string {
 	}
 	w.o.Profile = p
 	return ""
+}
+
+func scale(t *testing.T, w *world, d *datadriven.TestData) string {
+	s, off := model.Scale{At: w.o.Now, Bytes: 64 << 20, Requests: 10}, int64(18)
+	for name, into := range map[string]*int64{"nodes": &s.Nodes, "pods": &s.Pods, "objects": &s.Objects, "error": &off} {
+		d.MaybeScanArgs(t, name, into)
+	}
+	w.o.Scale, w.o.BySize = s, model.BySize{Floor: pair(t, d, joinedArg(d, "floor")), Row: "row 2 of 5"}
+	for _, r := range [...]model.Resource{model.CPU, model.Memory} {
+		*w.o.BySize.Fleet.Of(r) = model.Estimate{Amount: pair(t, d, joinedArg(d, "fleet")).Of(r), Error: off, Tenants: 312}
+	}
+	return ""
+}
+
+// joinedArg is an argument with a comma in it.
+func joinedArg(d *datadriven.TestData, key string) string {
+	return strings.ReplaceAll(value(d, key), "/", ",")
 }
 
 func usageLine(t *testing.T, d *datadriven.TestData, line string) (pod string, cpu, memory [2]int64) {

@@ -47,10 +47,12 @@ func (c *conclusion) whyNot(r model.Resource) string {
 	for i := range c.plan.Proposals {
 		switch one := &c.plan.Proposals[i]; {
 		case one.Resource != r:
+		case one.Floor && one.Value >= c.o.Size.Steered(r):
+			return one.Says
 		case one.Value > c.o.Size.Steered(r):
 			return "more of it is called for"
 		case one.Less:
-			return "something else is done first"
+			says = "something else is done first"
 		case strings.HasSuffix(one.Estimator, "-profile"):
 			says = one.Says
 		}

@@ -39,6 +39,7 @@ func (w *world) build(name string, pods int, quorum bool, size model.Size) {
 	w.usage, w.refuses = map[string][]model.Sample{}, map[string]string{}
 	w.o = model.Observed{Now: w.o.Now, Component: name, Quorum: quorum, Size: size, Nodes: w.o.Nodes}
 	w.o.Profile.Unknown = "there is no WorkloadProfile of it"
+	w.o.BySize.Unknown = "its API servers have not told yet what they store"
 	w.o.Windows.Says = "spec.maintenance has none"
 	for i := range pods {
 		w.o.Pods = append(w.o.Pods, model.Pod{
