@@ -44,8 +44,11 @@ func slim(o any) (any, error) {
 			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Generation: pod.Generation, Labels: pod.Labels,
 			Annotations: pod.Annotations, CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 		},
-		Spec:   corev1.PodSpec{NodeName: pod.Spec.NodeName},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase, ObservedGeneration: pod.Status.ObservedGeneration, Conditions: pod.Status.Conditions, ContainerStatuses: pod.Status.ContainerStatuses},
+		Spec: corev1.PodSpec{NodeName: pod.Spec.NodeName},
+		Status: corev1.PodStatus{
+			Phase: pod.Status.Phase, ObservedGeneration: pod.Status.ObservedGeneration, Conditions: pod.Status.Conditions,
+			ContainerStatuses: pod.Status.ContainerStatuses, PodIP: pod.Status.PodIP,
+		},
 	}
 	for _, c := range pod.Spec.Containers {
 		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Name: c.Name, Resources: c.Resources, Env: c.Env})

@@ -24,6 +24,7 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 type Options struct {
 	CRDs              []string // folders of CRDs to install
 	ControllerManager bool
+	APIServer         map[string]string // flags of it, beside those that every test has
 }
 
 // Env is a running API server.
@@ -43,6 +44,9 @@ func Start(t testing.TB, o Options) *Env {
 		BinaryAssetsDirectory: folder, CRDDirectoryPaths: o.CRDs, ErrorIfCRDPathMissing: true,
 	}}
 	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16") // envtest's own has room for 254 Services
+	for name, value := range o.APIServer {
+		env.ControlPlane.GetAPIServer().Configure().Set(name, value)
+	}
 	if env.Config, err = env.Environment.Start(); err != nil {
 		t.Fatalf("starting etcd and kube-apiserver from %s: %v", folder, err)
 	}

@@ -2,7 +2,8 @@ package model
 
 import "time"
 
-// Reading is what the program of a pod says of itself in its metrics, as rates over the time between two answers. A part that is nil is not known.
+// Reading is what the program of a pod says of itself in its metrics, as rates over the time between two answers. A part that is nil is not known. Where
+// Unknown says why nothing is known now, only what changes slowly may be there: objects, size and quota, of the last two hours.
 type Reading struct {
 	At        time.Time     // of the newer answer
 	Over      time.Duration // between the two

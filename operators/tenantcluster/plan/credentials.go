@@ -29,7 +29,8 @@ const (
 	etcdPeer           = "etcd-peer"
 	controllerIdentity = "kube-controller-manager"
 	schedulerIdentity  = "kube-scheduler"
-	Admin              = "admin" // goes into the kubeconfig; not in a Secret of the tenant's namespace
+	scalerIdentity     = "cluster-scaler" // reads metrics of the tenant's API servers
+	Admin              = "admin"          // goes into the kubeconfig; not in a Secret of the tenant's namespace
 )
 
 // Groups and users that the operator binds to roles in the tenant.
@@ -38,6 +39,10 @@ const (
 	AdminGroup  = "metapilot:cluster-admins"
 	KubeletUser = "metapilot:kube-apiserver"
 )
+
+// monitoringGroup may read metrics and health in every cluster, and nothing else, by a role that API servers make
+// (k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+const monitoringGroup = "system:monitoring"
 
 // authorityValidity is what kubeadm and Cluster API give their authorities.
 const authorityValidity = 10 * 365 * 24 * time.Hour
@@ -64,7 +69,8 @@ type Request struct {
 	Server        string // host and port in the kubeconfig around it
 	Validity      time.Duration
 	Why           string // why it has to be made
-	Renewal       bool   // what is there can still be used
+	Renewal       bool   // what is there can still be used, or nothing of the tenant rests on it
+	Beside        bool   // the tenant works as well without it
 }
 
 // Key is the same for requests that ask for the same, whatever the reason.
@@ -85,6 +91,7 @@ func credentials(o Observed) []Request {
 		client(t, frontProxyClient, FrontProxyCA, "front-proxy-client"),
 		client(t, controllerIdentity, CA, "system:kube-controller-manager"),
 		client(t, schedulerIdentity, CA, "system:kube-scheduler"),
+		beside(client(t, scalerIdentity, CA, "cluster-scaler", monitoringGroup)),
 	}
 	if e := endpoint(o); e != nil {
 		admin := client(t, Admin, CA, AdminUser, AdminGroup)
@@ -118,6 +125,12 @@ func client(t *v1alpha1.TenantCluster, name, signer, user string, groups ...stri
 		Name: name, Kind: Leaf, Signer: signer, CommonName: user, Organizations: groups, Client: true,
 		Validity: t.Spec.Certificates.LeafValidity.Duration,
 	}
+}
+
+// beside marks what no program of the tenant uses: no pod mounts it, and the tenant is ready without it.
+func beside(r Request) Request {
+	r.Beside = true
+	return r
 }
 
 func etcdHosts(t *v1alpha1.TenantCluster) []string {
@@ -159,6 +172,7 @@ func toIssue(o Observed) []Request {
 		if r.Why, r.Renewal = whyIssue(o, r); r.Why == "" && renewed[r.Signer] {
 			r.Why = "its authority " + r.Signer + " is new"
 		}
+		r.Renewal = r.Renewal || r.Beside
 		if r.Why != "" {
 			renewed[r.Name] = true
 			all = append(all, r)
