@@ -64,8 +64,9 @@ func brief(p *v1alpha1.WorkloadProfile) {
 		c.OOMFloor, c.BadSamples, c.Recommended = nil, nil, v1alpha1.Size{}
 		for _, r := range [...]*v1alpha1.ResourceProfile{&c.CPU, &c.Memory} {
 			r.Usage = slices.DeleteFunc(r.Usage, func(u v1alpha1.UsageWindow) bool { return u.Window != week })
-			r.GrowthPerHour, r.Recent, r.Algorithms = nil, nil, nil
+			r.GrowthPerHour, r.Algorithms = nil, nil
 		}
+		c.CPU.Recent = nil
 	}
 }
 

@@ -65,6 +65,7 @@ func TestOnAPIServer(t *testing.T) {
 		{"a workload that somebody else sizes back is not fought over", doesNotFight},
 		{"a workload that is missing has the same effect at any place", missingWorkload},
 		{"records of a workload that is no longer named are pruned", prunesWhatIsNotNamed},
+		{"a flood is diagnosed, told once, and not given CPU", diagnosesAFlood},
 		{"the page is in step", inStep},
 		{"what no program can read is refused", unreadable},
 	} {

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,9 +40,10 @@ type Reconciler struct {
 	Workers  int             // ClusterScalers that are worked on at the same time
 	Sizes    sizetable.Table // what tenants of a scale need at least
 
-	learned  learned  // what the fleet's tenants need by their scale
-	profiles bool     // the kind WorkloadProfile is installed
-	written  sync.Map // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
+	learned   learned    // what the fleet's tenants need by their scale
+	profiles  bool       // the kind WorkloadProfile is installed
+	announced *lru.Cache // causes by scaler, component and type, and when people were told
+	written   sync.Map   // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
 }
 
 // behind: the cache has not seen yet what the scaler wrote last of an object.
@@ -61,6 +63,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 	if err := index(m.GetFieldIndexer()); err != nil {
 		return err
 	}
+	r.announced = announced()
 	if err := m.Add(manager.RunnableFunc(r.learnSizes)); err != nil {
 		return err
 	}

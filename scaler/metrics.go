@@ -55,7 +55,7 @@ func countKills(before, after *v1alpha1.ClusterScaler) {
 	}
 }
 
-// HeldChanges tells of each ClusterScaler which changes guards hold now, while this program leads. It reads the status, so that nothing outlives its
+// HeldChanges tells of each ClusterScaler which changes guards hold now, and which causes of trouble are seen, while this program leads. It reads the status, so that nothing outlives its
 // object.
 func HeldChanges(reader client.Reader, leads <-chan struct{}) prometheus.Collector {
 	return held{reader, leads}
@@ -66,6 +66,8 @@ type held struct {
 	leads  <-chan struct{} // closed when it does
 }
 
+var causesNow = prometheus.NewDesc("metapilot_scaler_causes", "Causes of trouble that are seen now.", []string{"namespace", "name", "component", "cause"}, nil)
+
 var heldNow = prometheus.NewDesc("metapilot_scaler_held", "Changes that a guard holds now.", []string{"namespace", "name", "component", "guard"}, nil)
 
 // lessThan: what is held is a smaller size, which nobody waits for.
@@ -74,7 +76,10 @@ func lessThan(c *v1alpha1.ScaledComponent) bool {
 	return wants.Steered(model.CPU) <= have.Steered(model.CPU) && wants.Steered(model.Memory) <= have.Steered(model.Memory) && wants != have
 }
 
-func (h held) Describe(into chan<- *prometheus.Desc) { into <- heldNow }
+func (h held) Describe(into chan<- *prometheus.Desc) {
+	into <- heldNow
+	into <- causesNow
+}
 
 func (h held) Collect(into chan<- prometheus.Metric) {
 	select {
@@ -89,8 +94,12 @@ func (h held) Collect(into chan<- prometheus.Metric) {
 	for i := range all.Items {
 		cs := &all.Items[i]
 		for j := range cs.Status.Components {
-			if c := &cs.Status.Components[j]; c.Held != nil && !lessThan(c) {
+			c := &cs.Status.Components[j]
+			if c.Held != nil && !lessThan(c) {
 				into <- prometheus.MustNewConstMetric(heldNow, prometheus.GaugeValue, 1, cs.Namespace, cs.Name, c.Name, c.Held.Guard)
+			}
+			for _, one := range c.Causes {
+				into <- prometheus.MustNewConstMetric(causesNow, prometheus.GaugeValue, 1, cs.Namespace, cs.Name, c.Name, one.Type)
 			}
 		}
 	}

@@ -61,6 +61,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk), Replaced: v.component.workload != nil,
 			Target: string(v.component.uid), Restarted: v.component.restarted, Restarting: v.component.restarting(now),
 			Replicas: v.component.replicas, Windows: t.windows, Idle: spellsOf(v.before.Idle),
+			Born: v.component.born, Causes: typesOf(v.before.Causes),
 		}
 		if v.observed.Profile, err = r.profile(ctx, v.component); err != nil {
 			return nil, err
@@ -73,6 +74,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		o := &views[i].observed
 		o.Scale, o.BySize = scale, r.bySize(o.Component, &scale)
 	}
+	beside(views)
 	return views, nil
 }
 

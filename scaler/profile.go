@@ -52,7 +52,7 @@ var telling = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 func tells(p *v1alpha1.WorkloadProfile) (all []model.Profile) {
 	for i := range p.Status.Containers {
 		one := profileOf(p, p.Status.Containers[i].Name)
-		one.LastSample = time.Time{}
+		one.LastSample, one.Memory.Recent = time.Time{}, nil // a leak can wait for the next look
 		all = append(all, one)
 	}
 	return all
@@ -86,10 +86,12 @@ func profileOf(p *v1alpha1.WorkloadProfile, container string) model.Profile {
 		return model.Profile{Unknown: fmt.Sprintf("WorkloadProfile %s says nothing of container %s yet", p.Name, container)}
 	}
 	c := &p.Status.Containers[i]
-	return model.Profile{
+	known := model.Profile{
 		Name: p.Name, Frozen: frozen(p), Algorithm: p.Status.Algorithm, LastSample: timeOf(p.Status.LastSample),
 		CPU: recommendation(model.CPU, &c.CPU), Memory: recommendation(model.Memory, &c.Memory),
 	}
+	known.Memory.Recent = peaksOf(c.Memory.Recent)
+	return known
 }
 
 // frozen is why a profile does not go on; empty if it does.
@@ -130,6 +132,17 @@ func peakOf(of model.Resource, r *v1alpha1.ResourceProfile) (peak int64) {
 		}
 	}
 	return peak
+}
+
+// peaksOf are the peaks of half hours in bytes; what makes no sense was not seen.
+func peaksOf(recent []int64) (all []int64) {
+	for _, mib := range recent {
+		if mib < 0 || mib > mostOf>>20 {
+			mib = -1
+		}
+		all = append(all, max(mib<<20, -1))
+	}
+	return all
 }
 
 // week is the longest window that profiles tell of.

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func known(changes ...func(*v1alpha1.WorkloadProfile)) *v1alpha1.WorkloadProfile
 			Containers: []v1alpha1.ContainerProfile{{Name: "sidecar"}, {
 				Name: "etcd", BadSamples: []v1alpha1.BadSamples{{Fault: "Future", Count: 1}},
 				CPU:    v1alpha1.ResourceProfile{Target: amount("40m"), Lower: amount("36m"), Upper: amount("48m"), Since: &at, GapsPercent: 3, Recent: []int64{1}},
-				Memory: v1alpha1.ResourceProfile{Target: amount("90Mi"), Upper: amount("108Mi"), Uncapped: amount("95Mi"), Reason: "the peak"},
+				Memory: v1alpha1.ResourceProfile{Target: amount("90Mi"), Upper: amount("108Mi"), Uncapped: amount("95Mi"), Reason: "the peak", Recent: []int64{-1, 0, 80, 1 << 40}},
 			}},
 			Conditions: []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}, {Type: v1alpha1.SourcesAnswerCondition, Status: metav1.ConditionFalse}},
 		},
@@ -47,14 +48,14 @@ func TestProfileIsReadAsItIs(t *testing.T) {
 	want := model.Profile{
 		Name: "etcd", Algorithm: "peak-trend", LastSample: noon,
 		CPU:    model.Recommendation{Target: 40, Lower: 36, Upper: 48, Since: noon, Gaps: 3},
-		Memory: model.Recommendation{Target: 90 << 20, Upper: 108 << 20, Uncapped: 95 << 20, Says: "the peak"},
+		Memory: model.Recommendation{Target: 90 << 20, Upper: 108 << 20, Uncapped: 95 << 20, Says: "the peak", Recent: []int64{-1, 0, 80 << 20, -1}},
 	}
-	if got := profileOf(known(), "etcd"); got != want {
+	if got := profileOf(known(), "etcd"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	brevity := known()
 	brief(brevity)
-	if got := profileOf(brevity, "etcd"); got != want || brevity.Status.Containers[1].CPU.Recent != nil {
+	if got := profileOf(brevity, "etcd"); !reflect.DeepEqual(got, want) || brevity.Status.Containers[1].CPU.Recent != nil {
 		t.Errorf("of what is cached %+v", got)
 	}
 	if got := profileOf(known(), "nobody"); got.Unknown != "WorkloadProfile etcd says nothing of container nobody yet" {

@@ -46,6 +46,7 @@ type component struct {
 	workload        client.Object // nil for a component of a tenant
 	behind          bool          // the cache has not seen yet what was written of it
 	restarted       time.Time     // when its pods were to be replaced last
+	born            time.Time     // when what it belongs to was created
 	uid             types.UID     // of the TenantCluster or the workload: what was decided about another one is no memory of this one
 }
 
@@ -148,7 +149,7 @@ func (r *Reconciler) fill(ctx context.Context, t *target) error {
 		return err
 	}
 	for _, name := range Components {
-		c := component{name: name, container: name, home: t.tenant.Status.Namespace, kind: kindOf(name), quorum: name == etcd, foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID}
+		c := component{name: name, container: name, home: t.tenant.Status.Namespace, kind: kindOf(name), quorum: name == etcd, foreign: actuator.Foreign(t.tenant, name), restarted: actuator.RestartedAt(t.tenant, name), uid: t.tenant.UID, born: t.tenant.CreationTimestamp.Time}
 		size, replicas, known := sizeOf(t.tenant, name)
 		if !known {
 			continue // the master-operator has not looked at it yet
@@ -227,7 +228,7 @@ func (r *Reconciler) findWorkload(ctx context.Context, namespace string, ref v1a
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, workload); err != nil {
 		return c, err
 	}
-	c.uid, c.replicas = workload.GetUID(), actuator.Replicas(workload)
+	c.uid, c.born, c.replicas = workload.GetUID(), workload.GetCreationTimestamp().Time, actuator.Replicas(workload)
 	c.pick(template.Spec.Containers, ref.Container)
 	c.quorum = ref.Kind == "StatefulSet" && isEtcd(c.name, c.container)
 	c.behind = r.behind(workload)

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
@@ -59,6 +60,7 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 	}
 	countKills(cs, after)
 	r.tellNodes(cs, after, t)
+	r.announceCauses(cs, t, views)
 	return again, problem
 }
 
@@ -134,7 +136,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 	s := v1alpha1.ScaledComponent{
 		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Replicas: int32(v.component.replicas), Would: v.would, Says: says, Yields: told(v.yields), WhyNotSmaller: smaller, Idle: idleOf(&v.plan.Idle),
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
-		Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
+		Causes: v.saysCauses(), Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}
 	if held := v.plan.Held; held != nil {
 		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.InAPI(v.plan.Wants), Since: metav1.NewTime(v.observed.Now)}
@@ -236,22 +238,23 @@ func (r *Reconciler) announce(cs *v1alpha1.ClusterScaler, t target, v *view, rec
 	case v.plan.DryRun:
 		reason = "DryRun"
 	}
-	r.event(cs, t, rec, kind, reason, rec.Spec.Reason)
+	r.event(cs, t, rec, rec.Spec.Component, kind, reason, rec.Spec.Reason)
 }
 
 // warn tells people that a decision did not do what it should.
 func (r *Reconciler) warn(cs *v1alpha1.ClusterScaler, t target, rec *v1alpha1.ScalingRecord, reason, message string) {
-	r.event(cs, t, rec, corev1.EventTypeWarning, reason, fmt.Sprintf("%s (%s)", message, rec.Spec.Reason))
+	r.event(cs, t, rec, rec.Spec.Component, corev1.EventTypeWarning, reason, fmt.Sprintf("%s (%s)", message, rec.Spec.Reason))
 }
 
-func (r *Reconciler) event(cs *v1alpha1.ClusterScaler, t target, rec *v1alpha1.ScalingRecord, kind, reason, message string) {
+// event is about a component, and a record if there is one.
+func (r *Reconciler) event(cs *v1alpha1.ClusterScaler, t target, related runtime.Object, component, kind, reason, message string) {
 	about := []client.Object{cs}
 	if t.tenant != nil {
 		about = append(about, t.tenant)
 	}
-	note := shortened(rec.Spec.Component + ": " + message)
+	note := shortened(component + ": " + message)
 	for _, o := range about {
-		r.Recorder.Eventf(o, rec, kind, reason, "Scale", "%s", note)
+		r.Recorder.Eventf(o, related, kind, reason, "Scale", "%s", note)
 	}
 }
 

@@ -195,7 +195,21 @@ func (m *meter) Look(c source.Component, o *model.Observed) {
 	defer m.mu.Unlock()
 	for i, pod := range c.Pods {
 		m.looks[pod.Namespace+"/"+pod.Name]++
-		o.Pods[i].Usage, o.Pods[i].Reading = m.usage[pod.Namespace+"/"+pod.Name], m.says[pod.Namespace+"/"+pod.Name]
+		o.Pods[i].Usage = m.usage[pod.Namespace+"/"+pod.Name]
+		if r, said := m.says[pod.Namespace+"/"+pod.Name]; said {
+			r.At, r.Over = o.Now, 30*time.Second
+			o.Pods[i].Reading = r
+		}
+	}
+}
+
+// tells: the pod's program says so of itself from now on.
+func (m *meter) tells(pod *corev1.Pod, r model.Reading) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.says[pod.Namespace+"/"+pod.Name] = r
+	if m.wake != nil {
+		m.wake()
 	}
 }
 

@@ -32,6 +32,10 @@ type ComponentPolicy struct {
 	//
 	// +optional
 	Outcome OutcomePolicy `json:"outcome,omitempty"`
+	// Causes says whether root causes are looked for.
+	//
+	// +optional
+	Causes CausesPolicy `json:"causes,omitempty"`
 	// Restarts says when what needs a restart to profit from its new size is restarted.
 	//
 	// +optional
@@ -259,4 +263,12 @@ type RestartsPolicy struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
 	QuietFor *metav1.Duration `json:"quietFor,omitempty"`
+}
+
+// CausesPolicy switches the search for root causes. Without it no growth of CPU is held for them.
+type CausesPolicy struct {
+	// Enabled is true if left out.
+	//
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
 }

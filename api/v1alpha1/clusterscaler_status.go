@@ -55,6 +55,13 @@ type ScaledComponent struct {
 	//
 	// +optional
 	Held *HeldChange `json:"held,omitempty"`
+	// Causes of its trouble, the surest first.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=4
+	// +listType=map
+	// +listMapKey=type
+	Causes []Cause `json:"causes,omitempty"`
 	// Waits says which pod does not run with this size yet, and why.
 	//
 	// +optional

@@ -105,6 +105,11 @@ type ScalingRecordSpec struct {
 	// +optional
 	// +listType=atomic
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Causes of the trouble, the surest first.
+	//
+	// +optional
+	// +listType=atomic
+	Causes []Cause `json:"causes,omitempty"`
 	// Proposals of all estimators, also of those that abstained.
 	//
 	// +optional

@@ -167,6 +167,9 @@ func explainComponent(out io.Writer, cs *v1alpha1.ClusterScaler, c *v1alpha1.Sca
 	if h := c.Held; h != nil {
 		say("held", heldWords(h))
 	}
+	for i := range c.Causes {
+		say("cause", causeWords(&c.Causes[i]))
+	}
 	say("usage unknown", c.UsageUnknown)
 	say("not smaller", c.WhyNotSmaller)
 	say("too large", idleWords(c.Idle, now))
@@ -176,6 +179,14 @@ func explainComponent(out io.Writer, cs *v1alpha1.ClusterScaler, c *v1alpha1.Sca
 		say("OOM kill", fmt.Sprintf("%s ago, %s at %s", duration.HumanDuration(now.Sub(k.Time.Time)), k.Pod, model.Short(model.Memory, k.Limit)))
 	}
 	w.Flush()
+}
+
+func causeWords(c *v1alpha1.Cause) string {
+	text := fmt.Sprintf("%s (%d%% sure): %s", c.Type, c.ConfidencePercent, c.Says)
+	if c.Helps != "" {
+		text += ". What would help: " + c.Helps
+	}
+	return text
 }
 
 // idleWords are for how long less than it has was needed, and how much at most.

@@ -196,7 +196,7 @@ func TestLine(t *testing.T) {
 		"at one time":  {[]model.Sample{{At: now, Memory: 1}, {At: now, Memory: 2}}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if slope, fit := line(tc.usage); slope != tc.slope || fit != tc.fit {
+			if slope, fit := Line(tc.usage); slope != tc.slope || fit != tc.fit {
 				t.Errorf("slope %v, fit %v, want %v, %v", slope, fit, tc.slope, tc.fit)
 			}
 		})

@@ -113,15 +113,15 @@ func project(usage []model.Sample, ahead time.Duration) int64 {
 	if len(usage) < trendSamples || last.At.Sub(first.At) < trendSpan {
 		return 0
 	}
-	slope, fit := line(usage)
+	slope, fit := Line(usage)
 	if slope <= 0 || fit < trendFit {
 		return 0
 	}
 	return last.Memory + int64(slope*ahead.Seconds())
 }
 
-// line is the slope of memory in bytes per second by least squares, and its coefficient of determination.
-func line(usage []model.Sample) (slope, fit float64) {
+// Line is the slope of memory in bytes per second by least squares, and its coefficient of determination.
+func Line(usage []model.Sample) (slope, fit float64) {
 	var x, y, xx, xy, yy float64
 	for _, s := range usage {
 		t, m := s.At.Sub(usage[0].At).Seconds(), float64(s.Memory-usage[0].Memory)

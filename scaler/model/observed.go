@@ -36,6 +36,9 @@ type Observed struct {
 	Fleet      Fleet
 	Scale      Scale // of the tenant's cluster
 	BySize     BySize
+	Born       time.Time        // when what the component belongs to was created; zero if that is not known
+	Beside     map[string][]Pod // pods of the target's other components, by component
+	Causes     []string         // types of those that were told at the last look
 }
 
 // Live is how many pods the component has, without those that are ending.

@@ -16,6 +16,7 @@ type Plan struct {
 	Debt      string    // what a restart would bring; empty if nothing
 	Idle      Spells    // what to know at the next look
 	Proposals []Proposal
+	Causes    []Cause   // of its trouble, the surest first
 	Verdicts  []Verdict // of the guards, for each resource up to the one that held
 	News      bool      // nobody was told of it within the hour
 	Recheck   time.Duration

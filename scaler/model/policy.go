@@ -46,6 +46,8 @@ type Policy struct {
 	LateCheck        time.Duration
 	QuietBeforeDebts time.Duration
 
+	Causes bool // whether they are looked for
+
 	FleetMoves  int // disruptive moves of the whole fleet within FleetWithin
 	FleetWithin time.Duration
 }

@@ -25,6 +25,7 @@ type Recommendation struct {
 	Since    time.Time // the first sample
 	Gaps     int64     // percent of the time that nothing was seen of
 	Says     string    // why so much, or why nothing
+	Recent   []int64   // peaks of half hours of the last day, the oldest first; negative where nothing was seen; of memory only
 }
 
 // Of is what is recommended of a resource.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/metapilot/metapilot/internal/units"
+	"github.com/metapilot/metapilot/scaler/cause"
 	"github.com/metapilot/metapilot/scaler/estimator"
 	"github.com/metapilot/metapilot/scaler/model"
 )
@@ -15,7 +16,7 @@ import (
 // Each resource is decided by itself, so that what holds one keeps nobody from helping with the other. What is held is told, also when something
 // else is done. What is missing comes first, then what is due, and last what is too much: nothing shrinks while anything else is done.
 func Decide(o *model.Observed, p *model.Policy) model.Plan {
-	c := conclusion{plan: model.Plan{From: o.Size, To: o.Size, Wants: o.Size, Debt: Debt(o), Idle: idle(o, p), Proposals: propose(o, p)}, o: o, p: p}
+	c := conclusion{plan: model.Plan{From: o.Size, To: o.Size, Wants: o.Size, Debt: Debt(o), Idle: idle(o, p), Proposals: propose(o, p), Causes: cause.Find(o, p)}, o: o, p: p}
 	all := c.plan.Proposals
 	for _, drafts := range [...][]*draft{
 		{revert(o)},
@@ -53,7 +54,7 @@ func (c *conclusion) take(d *draft) {
 	if d == nil {
 		return
 	}
-	d.o, d.p = c.o, c.p
+	d.o, d.p, d.causes = c.o, c.p, c.plan.Causes
 	wants := d.size(c.plan.Wants)
 	said := d.pass()
 	c.plan.Verdicts = append(c.plan.Verdicts, said...)
@@ -104,6 +105,7 @@ func (c *conclusion) end() {
 type draft struct {
 	o        *model.Observed
 	p        *model.Policy
+	causes   []model.Cause
 	decision model.Decision
 	resource model.Resource
 	value    int64 // steered amount

@@ -16,6 +16,7 @@ var guards = []guard{
 	{"probe", guardProbe},
 	{"missing-data", guardMissingData},
 	{"fleet-health", guardFleetHealth},
+	{"cause", guardCause},
 	{"tolerance", guardTolerance},
 	{"cooldown", guardCooldown},
 	{"step", guardStep},

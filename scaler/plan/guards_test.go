@@ -12,7 +12,7 @@ import (
 // What people said, what is known, what would be worth it, what is allowed, what is possible. Whoever changes this changes which reason is shown.
 func TestGuardsAskInThisOrder(t *testing.T) {
 	want := []string{
-		"mode", "pause", "owner", "probe", "missing-data", "fleet-health", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "watch", "maintenance",
+		"mode", "pause", "owner", "probe", "missing-data", "fleet-health", "cause", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "watch", "maintenance",
 		"fleet-budget", "node-capacity",
 	}
 	var got []string

@@ -20,7 +20,7 @@ func Defaults() model.Policy {
 		CPUTarget: 60, MemoryTarget: 70, MaxStep: 200, Tolerance: 10,
 		UpCooldown: time.Minute, DownCooldown: 6 * time.Hour,
 		EarlyCheck: 15 * time.Minute, LateCheck: 24 * time.Hour, QuietBeforeDebts: 15 * time.Minute,
-		FleetMoves: 5, FleetWithin: 10 * time.Minute,
+		Causes: true, FleetMoves: 5, FleetWithin: 10 * time.Minute,
 	}
 }
 
@@ -58,6 +58,7 @@ func mode(p *model.Policy, up, down v1alpha1.ModeType) {
 func layer(p *model.Policy, l *v1alpha1.ComponentPolicy) {
 	layerSources(p, &l.Sources)
 	layerEstimators(p, &l.Estimators)
+	flag(&p.Causes, l.Causes.Enabled)
 	percent(&p.Tolerance, l.TolerancePercent)
 	percent(&p.Below, l.ScaleDown.BelowPercent)
 	percent(&p.DownStep, l.ScaleDown.MaxStepPercent)

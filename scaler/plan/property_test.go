@@ -43,6 +43,7 @@ func randomCase(seed uint64) (*model.Observed, *model.Policy) {
 	if d.one(3) {
 		d.oversize(o)
 	}
+	d.readings(o, p)
 	return o, p
 }
 
@@ -208,6 +209,7 @@ func FuzzDecide(f *testing.F) {
 		checkLess(t, o, p, &plan)
 		checkDryRun(t, seed)
 		checkForbidden(t, o, p, &plan)
+		checkCauses(t, o, p, &plan)
 		checkMoreKills(t, seed, &plan)
 		checkComesToRest(t, o, p)
 		if t.Failed() {

@@ -75,6 +75,17 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 	"metrics": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.fault = d.Input; return "" },
 	// profile [age=72h] [gaps=3] [silent=11m] [frozen] [cpu=TARGET/UPPER] [memory=TARGET/UPPER]: of the workload, by the algorithm peak-trend.
 	"profile": profile,
+	// reading POD: what its program says from now on, as YAML of a model.Reading; nothing for nothing.
+	"reading": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		r := &model.Reading{Over: 30 * time.Second}
+		if err := yaml.UnmarshalStrict([]byte(d.Input), r); err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		if w.says[podOf(t, w, d).Name] = r; d.Input == "" {
+			delete(w.says, d.CmdArgs[0].Key)
+		}
+		return ""
+	},
 	// windows [open] [next=2h]: of maintenance.
 	"windows": func(t *testing.T, w *world, d *datadriven.TestData) string {
 		w.o.Windows = model.Maintenance{Open: d.HasArg("open")}
@@ -247,6 +258,10 @@ func changePod(t *testing.T, w *world, d *datadriven.TestData) string {
 			delete(w.refuses, pod.Name)
 		case "node":
 			pod.Node = arg.Vals[0]
+		case "throttled":
+			if _, err := fmt.Sscan(arg.Vals[0], &pod.Throttled); err != nil {
+				d.Fatalf(t, "%v", err)
+			}
 		case "gomemlimit":
 			pod.GoMemLimit = amount(t, d, model.Memory, arg.Vals[0])
 		case "refuses":
@@ -379,6 +394,9 @@ func explain(p *model.Plan) string {
 		fmt.Fprintf(&out, "%s proposes %s (proven %s, urgent %t, source %s, signal %s): %s\n", one.Estimator,
 			model.Short(one.Resource, one.Value), model.Short(one.Resource, one.Proven), one.Urgent, one.Source, one.Signal.Format(time.TimeOnly), one.Says)
 	}
+	for i := range p.Causes {
+		fmt.Fprintf(&out, "%d%% %s: %s\n", p.Causes[i].Confidence, p.Causes[i].Type, p.Causes[i].Says)
+	}
 	fmt.Fprintf(&out, "not smaller: %s\n", p.Smaller)
 	if p.Debt != "" {
 		fmt.Fprintf(&out, "debt: %s\n", p.Debt)
@@ -395,7 +413,7 @@ func effective(p model.Policy) string {
 	fmt.Fprintf(&out, "by profile %t: below %d%% for %s, step %d%%, watched for %s\n", p.Profile, p.Below, p.DownWindow, p.DownStep, p.Watch)
 	fmt.Fprintf(&out, "min %+v, max %+v\n", p.Min, p.Max)
 	fmt.Fprintf(&out, "cool-down %s, %s; tolerance %d%%; checks %s, %s\n", p.UpCooldown, p.DownCooldown, p.Tolerance, p.EarlyCheck, p.LateCheck)
-	fmt.Fprintf(&out, "restarts after %s, %d in %s\n", p.QuietBeforeDebts, p.FleetMoves, p.FleetWithin)
+	fmt.Fprintf(&out, "restarts after %s, %d in %s; causes %t\n", p.QuietBeforeDebts, p.FleetMoves, p.FleetWithin, p.Causes)
 	return out.String()
 }
 

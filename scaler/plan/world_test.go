@@ -27,16 +27,17 @@ type world struct {
 	refuses map[string]string         // pods whose node does not give them another size: Deferred or Infeasible
 	fault   string                    // of the metrics API
 	silent  time.Duration             // since when the profile has no sample
+	says    map[string]*model.Reading // by pod, as of now
 	plan    model.Plan                // the last one
 }
 
 func newWorld() *world {
-	return &world{o: model.Observed{Now: start}, usage: map[string][]model.Sample{}, refuses: map[string]string{}}
+	return &world{o: model.Observed{Now: start}, usage: map[string][]model.Sample{}, refuses: map[string]string{}, says: map[string]*model.Reading{}}
 }
 
 // build makes another component with a past of its own, its pods well and in their size. Time and nodes stay.
 func (w *world) build(name string, pods int, quorum bool, size model.Size) {
-	w.usage, w.refuses = map[string][]model.Sample{}, map[string]string{}
+	w.usage, w.refuses, w.says = map[string][]model.Sample{}, map[string]string{}, map[string]*model.Reading{}
 	w.o = model.Observed{Now: w.o.Now, Component: name, Quorum: quorum, Size: size, Nodes: w.o.Nodes}
 	w.o.Profile.Unknown = "there is no WorkloadProfile of it"
 	w.o.BySize.Unknown = "its API servers have not told yet what they store"
@@ -63,6 +64,10 @@ func (w *world) look() *model.Observed {
 	o.Profile.LastSample = o.Now.Add(-w.silent)
 	fresh := false
 	for i := range o.Pods {
+		if r := w.says[o.Pods[i].Name]; r != nil {
+			o.Pods[i].Reading = *r
+			o.Pods[i].Reading.At = o.Now
+		}
 		usage := w.usage[o.Pods[i].Name]
 		usage = usage[max(0, len(usage)-keptSamples):]
 		if n := len(usage); n > 0 && o.Now.Sub(usage[n-1].At) <= staleAfter {
@@ -78,7 +83,10 @@ func (w *world) look() *model.Observed {
 func (w *world) decide() *model.Plan {
 	policy := PolicyOf(&w.spec, w.o.Component)
 	w.plan = Decide(w.look(), &policy)
-	w.o.Idle = w.plan.Idle
+	w.o.Idle, w.o.Causes = w.plan.Idle, nil
+	for i := range w.plan.Causes {
+		w.o.Causes = append(w.o.Causes, w.plan.Causes[i].Type)
+	}
 	return &w.plan
 }
 

@@ -37,7 +37,7 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
 			Pods:   int32(o.Live()),
 			Saving: saving(o, p),
-			Kills:  Kills(o), Evidence: evidence(o, p), Proposals: proposals(p), Guards: verdicts(p),
+			Kills:  Kills(o), Evidence: evidence(o, p), Causes: Causes(p.Causes), Proposals: proposals(p), Guards: verdicts(p),
 		},
 	}
 	if !p.Signal.IsZero() {
@@ -157,6 +157,15 @@ func profiled(o *model.Observed, p *model.Plan) (all []v1alpha1.Evidence) {
 }
 
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// Causes in the API's words.
+func Causes(found []model.Cause) (all []v1alpha1.Cause) {
+	for i := range found {
+		c := &found[i]
+		all = append(all, v1alpha1.Cause{Type: c.Type, ConfidencePercent: int32(c.Confidence), Says: c.Says, Helps: c.Helps, Evidence: c.Evidence})
+	}
+	return all
+}
 
 func proposals(p *model.Plan) (all []v1alpha1.Proposal) {
 	for _, m := range p.Proposals {
