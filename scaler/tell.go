@@ -30,7 +30,7 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 	var again time.Duration
 	var problem error
 	after := cs.DeepCopy()
-	after.Status.ObservedGeneration, after.Status.Components = cs.Generation, nil
+	after.Status.ObservedGeneration, after.Status.Components, after.Status.Probe = cs.Generation, nil, probed(t, views)
 	for i := range views {
 		v := &views[i]
 		next, err := r.follow(ctx, cs, t, v)
@@ -62,6 +62,23 @@ func (r *Reconciler) tell(ctx context.Context, cs *v1alpha1.ClusterScaler, t tar
 	r.tellNodes(cs, after, t)
 	r.announceCauses(cs, t, views)
 	return again, problem
+}
+
+// probed is what asking the tenant from outside shows. All its components are told the same.
+func probed(t target, views []view) *v1alpha1.ProbeStatus {
+	if t.tenant == nil || len(views) == 0 {
+		return nil
+	}
+	switch p := &views[0].observed.Probe; {
+	case !p.Asked:
+		return &v1alpha1.ProbeStatus{State: v1alpha1.ProbeOff, Says: "probes are off (--probe-period 0)"}
+	case p.Unknown != "":
+		return &v1alpha1.ProbeStatus{State: v1alpha1.ProbeUnknown, Says: p.Unknown}
+	case p.Failing:
+		return &v1alpha1.ProbeStatus{State: v1alpha1.ProbeFailing, Since: told(p.Since), Says: p.Says}
+	default:
+		return &v1alpha1.ProbeStatus{State: v1alpha1.ProbeAnswers, Since: told(p.Since)}
+	}
 }
 
 // forgetNothing keeps what was said of components that were not looked at.

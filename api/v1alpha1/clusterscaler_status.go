@@ -10,6 +10,10 @@ import (
 type ClusterScalerStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Probe is what asking the TenantCluster from outside shows; nothing for workloads.
+	//
+	// +optional
+	Probe *ProbeStatus `json:"probe,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -22,6 +26,31 @@ type ClusterScalerStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ProbeState is what asking a tenant from outside has shown.
+type ProbeState string
+
+// What asking a tenant from outside has shown.
+const (
+	ProbeAnswers ProbeState = "Answers"
+	ProbeFailing ProbeState = "Failing" // nothing is made smaller
+	ProbeUnknown ProbeState = "Unknown" // nothing is made smaller either
+	ProbeOff     ProbeState = "Off"     // nobody asks, and nothing rests on it
+)
+
+// ProbeStatus is how a tenant answers who asks it as its users do. It is written when it changes.
+type ProbeStatus struct {
+	// State is Answers, Failing, Unknown or Off.
+	State ProbeState `json:"state"`
+	// Since when; left out if that is not known.
+	//
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// Says what fails, or why it is not known.
+	//
+	// +optional
+	Says string `json:"says,omitempty"`
 }
 
 // ScaledComponent is what is known and decided of one component.

@@ -26,6 +26,8 @@ const (
 	KubeconfigReadyCondition = "KubeconfigReady"
 	// SizeAppliedCondition: every running pod has the size that was decided for it.
 	SizeAppliedCondition = "SizeApplied"
+	// ProberAdmittedCondition: the cluster-scaler's probe may ask the tenant. It is told once that has failed.
+	ProberAdmittedCondition = "ProberAdmitted"
 	// RollingOutCondition: some pods are of an older template.
 	RollingOutCondition = "RollingOut"
 )

@@ -70,7 +70,7 @@ type ScalingRecordSpec struct {
 	Disruptive bool `json:"disruptive,omitempty"`
 	// Reason in words.
 	Reason string `json:"reason"`
-	// Source that has seen what called for the change: oom, cpu, memory, profile, or ready for a pod that is not; empty for what no source calls for.
+	// Source that has seen what called for the change: oom, cpu, memory, profile, probe, or ready for a pod that is not; empty for what no source calls for.
 	//
 	// +optional
 	Source string `json:"source,omitempty"`

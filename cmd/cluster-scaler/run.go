@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/metapilot/metapilot/scaler/source/exposition"
 	"github.com/metapilot/metapilot/scaler/source/oom"
 	"github.com/metapilot/metapilot/scaler/source/programs"
+	"github.com/metapilot/metapilot/scaler/source/probes"
 	"github.com/metapilot/metapilot/scaler/source/utilization"
 )
 
@@ -32,6 +34,7 @@ type options struct {
 	budget scaler.Budget
 	sizes  string // file of a size table; empty for the default
 	asked  int64  // bytes a second
+	probes probes.Config
 }
 
 func parse(args []string) (options, error) {
@@ -43,6 +46,8 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.budget.Within, "fleet-within", known.FleetWithin, "time for --fleet-moves")
 	f.StringVar(&o.sizes, "size-table", "", "file of a table of what clusters of a scale need at least, in the place of the default (docs/spec/size.md)")
 	f.Int64Var(&o.asked, "metrics-bytes-per-second", 8<<20, "bytes that may come in a second of all metrics of tenants' programs and of kubelets; 0 to read none")
+	f.DurationVar(&o.probes.Period, "probe-period", 30*time.Second, "how often each tenant is asked from outside; 0 for never")
+	f.IntVar(&o.probes.Rate, "probe-rate", 40, "questions in a second to the whole fleet, of which a tenant is asked 4; where that is too few, it is asked less often")
 	o.Register(f, "ClusterScalers")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -57,7 +62,7 @@ func parse(args []string) (options, error) {
 	case o.budget.Within < time.Second:
 		return o, fmt.Errorf("--fleet-within %s: give at least 1s", o.budget.Within)
 	}
-	return o, o.Check()
+	return o, errors.Join(o.probes.Check(), o.Check())
 }
 
 // leastAsked is what one API server's answer a minute takes, about.
@@ -105,6 +110,9 @@ func sources(m manager.Manager, o options) []source.Source {
 	all := []source.Source{
 		oom.Source{},
 		utilization.New(m.GetAPIReader(), clock.RealClock{}, o.period),
+	}
+	if o.probes.Period > 0 {
+		all = append(all, o.prober(m))
 	}
 	if o.asked == 0 {
 		return all

@@ -128,6 +128,9 @@ func writeExplanation(out io.Writer, cs *v1alpha1.ClusterScaler, newestFirst []v
 	case cs.Status.ObservedGeneration != cs.Generation:
 		fmt.Fprintln(out, "its spec has changed, and the cluster-scaler has not looked at it since")
 	}
+	if probe := cs.Status.Probe; probe != nil {
+		fmt.Fprintln(out, probeWords(probe, now))
+	}
 	said := map[string]bool{}
 	for _, c := range cs.Status.Conditions {
 		wrong := (c.Status == metav1.ConditionTrue) == (c.Type == v1alpha1.StalledCondition) && c.Type != v1alpha1.ReconcilingCondition
@@ -139,6 +142,23 @@ func writeExplanation(out io.Writer, cs *v1alpha1.ClusterScaler, newestFirst []v
 	for i := range cs.Status.Components {
 		explainComponent(out, cs, &cs.Status.Components[i], newestFirst, now)
 	}
+}
+
+func probeWords(p *v1alpha1.ProbeStatus, now time.Time) string {
+	since := ""
+	if p.Since != nil {
+		since = " for " + duration.HumanDuration(now.Sub(p.Since.Time))
+	}
+	switch p.State {
+	case v1alpha1.ProbeAnswers:
+		return "probe: answered" + since
+	case v1alpha1.ProbeFailing:
+		return "PROBE FAILS" + since + ": " + p.Says
+	case v1alpha1.ProbeUnknown:
+		return "probe: not known: " + p.Says
+	case v1alpha1.ProbeOff:
+	}
+	return p.Says
 }
 
 func pauseWords(p *v1alpha1.Pause, now time.Time) string {

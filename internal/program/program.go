@@ -6,8 +6,12 @@ package program
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -45,6 +49,19 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--workers %d: give a number from 1", o.Workers)
 	}
 	return nil
+}
+
+// Lease is the one by which the program of the given name leads: events of the program as a whole are about it.
+func (o *Options) Lease(name string) *coordinationv1.Lease {
+	namespace := o.namespace
+	if namespace == "" {
+		own, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace") // as leader election finds it
+		if err != nil {
+			own = []byte(metav1.NamespaceDefault)
+		}
+		namespace = strings.TrimSpace(string(own))
+	}
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
 
 // Manager makes the manager of a program that leads under the given name. The API server's priority and fairness limits its requests, and

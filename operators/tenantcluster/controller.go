@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -41,6 +42,8 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 	Config   plan.Config
 	Workers  int // TenantClusters that are reconciled at the same time
+
+	admitted sync.Map // key of a TenantCluster -> letIn
 }
 
 // SetupWithManager registers the controller.
@@ -86,6 +89,7 @@ func tenantOf(_ context.Context, o client.Object) []reconcile.Request {
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	tc := &v1alpha1.TenantCluster{}
 	if err := r.Client.Get(ctx, request.NamespacedName, tc); err != nil {
+		r.admitted.Delete(request.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !tc.DeletionTimestamp.IsZero() {

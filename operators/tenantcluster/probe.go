@@ -46,8 +46,8 @@ func (r *Reconciler) try(ctx context.Context, obs plan.Observed, v *vault) plan.
 	return f
 }
 
-func (r *Reconciler) use(ctx context.Context, tc *v1alpha1.TenantCluster, v *vault) plan.Function {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+func (r *Reconciler) use(whole context.Context, tc *v1alpha1.TenantCluster, v *vault) plan.Function {
+	ctx, cancel := context.WithTimeout(whole, probeLimit)
 	defer cancel()
 	f := plan.Function{Asked: true}
 	api, err := r.dial(tc, v, probeIdentity)
@@ -63,6 +63,9 @@ func (r *Reconciler) use(ctx context.Context, tc *v1alpha1.TenantCluster, v *vau
 	f.Took = time.Since(start)
 	f.Controller = lease(ctx, api, plan.ControllerManager, r.Clock.Now())
 	f.Scheduler = lease(ctx, api, plan.Scheduler, r.Clock.Now())
+	if f.Fault == "" {
+		f.Prober = r.admit(whole, tc, v, api)
+	}
 	return f
 }
 

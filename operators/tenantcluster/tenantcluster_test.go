@@ -108,7 +108,7 @@ func made(namespace string) []client.Object {
 	}
 	add(&corev1.Secret{}, "ca", "front-proxy-ca", "etcd-client-ca", "etcd-peer-ca", "service-account", "etcd-server", "etcd-peer", "kube-apiserver",
 		"kube-apiserver-etcd-client", "kube-apiserver-kubelet-client", "front-proxy-client", "kube-controller-manager", "kube-scheduler",
-		"cluster-scaler")
+		"cluster-scaler", "cluster-scaler-probes")
 	add(&corev1.ConfigMap{}, "sizing", "kube-controller-manager-kubeconfig", "kube-scheduler-kubeconfig")
 	add(&corev1.Service{}, "etcd", "kube-apiserver")
 	add(&appsv1.StatefulSet{}, "etcd")

@@ -92,6 +92,7 @@ func credentials(o Observed) []Request {
 		client(t, controllerIdentity, CA, "system:kube-controller-manager"),
 		client(t, schedulerIdentity, CA, "system:kube-scheduler"),
 		beside(client(t, scalerIdentity, CA, "cluster-scaler", monitoringGroup)),
+		beside(client(t, v1alpha1.ProbesSecret, CA, v1alpha1.ProbesUser)),
 	}
 	if e := endpoint(o); e != nil {
 		admin := client(t, Admin, CA, AdminUser, AdminGroup)

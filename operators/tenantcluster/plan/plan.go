@@ -72,6 +72,7 @@ type Function struct {
 	Fault      string        // why a canary could not be written, read and watched; empty if it could
 	Controller string        // why the controller manager does not work; empty if its lease is fresh
 	Scheduler  string        // why the scheduler does not work; empty if its lease is fresh
+	Prober     string        // why the cluster-scaler's probe could not be let in; empty if it could, or nobody tried
 	Members    []Member      // etcd's own view
 	Took       time.Duration // of write, read and watch together
 }

@@ -68,7 +68,7 @@ func conditionsOf(o Observed, p Plan, wrong fault) []metav1.Condition {
 	if wrong.reason != "" && ready.Status != metav1.ConditionTrue {
 		ready = conditions.IsNot(v1alpha1.ReadyCondition, wrong.reason, wrong.message)
 	}
-	return append(parts, reconciling(ready, rolling, wrong), ready)
+	return append(append(parts, proberAdmitted(o)...), reconciling(ready, rolling, wrong), ready)
 }
 
 func certificates(p Plan) metav1.Condition {
@@ -134,6 +134,17 @@ func componentsHealthy(o Observed) metav1.Condition {
 		return conditions.IsNot(v1alpha1.ControlPlaneComponentsHealthyCondition, "LeaseNotFresh", strings.Join(all, "; "))
 	}
 	return conditions.Is(v1alpha1.ControlPlaneComponentsHealthyCondition, "LeasesFresh", "controller manager and scheduler are at work")
+}
+
+// proberAdmitted is told where it could not be done, and where it then could; a tenant that nobody could use says nothing about it.
+func proberAdmitted(o Observed) []metav1.Condition {
+	switch {
+	case o.Function.Prober != "":
+		return []metav1.Condition{conditions.IsNot(v1alpha1.ProberAdmittedCondition, "NotAdmitted", o.Function.Prober)}
+	case o.Function.Asked && o.Function.Fault == "" && apimeta.FindStatusCondition(o.Tenant.Status.Conditions, v1alpha1.ProberAdmittedCondition) != nil:
+		return []metav1.Condition{conditions.Is(v1alpha1.ProberAdmittedCondition, "Admitted", "the cluster-scaler's probe may ask the tenant")}
+	}
+	return nil
 }
 
 func kubeconfigDone(o Observed, p Plan) bool {
