@@ -79,6 +79,10 @@ bench-scaler: bin/metacluster ## How fast is a killed tenant mended, beside VPA 
 	bin/metacluster up --tenant-version v1.36.3 && bin/metacluster install
 	cd e2e && go run ./bench/scaler $(ARGS)
 
+.PHONY: bench-fleet
+bench-fleet: assets ## What does the cluster-scaler cost with 100, 1,000 and 10,000 tenants (half an hour); SIZES=100,1000 picks some
+	cd e2e && go run ./bench/fleet -out ../bench $(if $(SIZES),-sizes $(SIZES)) $(ARGS)
+
 .PHONY: bench-recommender
 bench-recommender: ## How well do recommendations fit usage, beside VPA's own packages; TRACES=<folder> holds nab/*.csv and crane/*.csv
 	cd e2e && go run ./bench/recommender -traces "$(abspath $(TRACES))" -out ../bench $(ARGS)

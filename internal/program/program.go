@@ -28,6 +28,7 @@ type Options struct {
 	Workers        int
 	metricsAddress string
 	probeAddress   string
+	pprofAddress   string
 	leaderElection bool
 	namespace      string // of the leader's lease; the pod's own if empty
 	development    bool
@@ -37,6 +38,7 @@ type Options struct {
 func (o *Options) Register(f *pflag.FlagSet, what string) {
 	f.StringVar(&o.metricsAddress, "metrics-address", ":8080", "where metrics are served; 0 for nowhere")
 	f.StringVar(&o.probeAddress, "health-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
+	f.StringVar(&o.pprofAddress, "pprof-address", "", "where profiles of its own memory and CPU are served, such as 127.0.0.1:6060; empty for nowhere")
 	f.IntVar(&o.Workers, "workers", 32, what+" that are worked on at the same time")
 	f.BoolVar(&o.leaderElection, "leader-elect", true, "let only one of several of this program work")
 	f.StringVar(&o.namespace, "leader-namespace", "", "namespace of the leader's lease; that of the program's pod if empty")
@@ -81,7 +83,7 @@ func (o *Options) Manager(name string, narrowed cache.Options, add ...func(*runt
 	}
 	m, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme, Cache: narrowed,
-		Metrics: metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probeAddress,
+		Metrics: metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probeAddress, PprofBindAddress: o.pprofAddress,
 		LeaderElection: o.leaderElection, LeaderElectionID: name, LeaderElectionNamespace: o.namespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
