@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/scaler/fleetreport"
 	"github.com/metapilot/metapilot/scaler/report"
 )
@@ -22,6 +24,8 @@ type reportOptions struct {
 	by     []string
 	top    int
 	output string
+
+	prometheus fleetreport.PrometheusOptions
 }
 
 func reports(o *options) *cobra.Command {
@@ -48,6 +52,10 @@ func reports(o *options) *cobra.Command {
 	f.StringSliceVar(&ro.by, "by", []string{"owner", "component"}, "what to sum up by: owner (the namespace), component, label=<key of the TenantClusters' labels>")
 	f.IntVar(&ro.top, "top", 20, "lines of each list")
 	f.StringVarP(&ro.output, "output", "o", "table", outputs())
+	f.StringVar(&ro.prometheus.URL, "prometheus", "", "Prometheus with what containers have used, for the charts of --output html; without it they show what records tell")
+	f.StringVar(&ro.prometheus.TokenFile, "prometheus-token-file", "", "file with a bearer token for it")
+	f.StringVar(&ro.prometheus.CAFile, "prometheus-ca-file", "", "file with the certificates that its own is checked by; the system's if empty")
+	f.DurationVar(&ro.prometheus.Timeout, "prometheus-timeout", 30*time.Second, "for one query")
 	return cmd
 }
 
@@ -59,6 +67,8 @@ func (ro *reportOptions) check() error {
 		return fmt.Errorf("--since %s: give at least 1m", ro.since)
 	case ro.top < 1 || ro.top > 1000:
 		return fmt.Errorf("--top %d: give a number from 1 to 1000", ro.top)
+	case ro.prometheus.URL != "" && ro.output != "html":
+		return errors.New("--prometheus is for the charts of --output html")
 	case report.Renderers[ro.output] == nil:
 		return fmt.Errorf("--output %q: give one of %s", ro.output, outputs())
 	}
@@ -72,9 +82,30 @@ func (ro *reportOptions) check() error {
 
 func showReport(ctx context.Context, out io.Writer, c client.Client, namespace string, ro *reportOptions) error {
 	now := time.Now()
-	r, err := fleetreport.Reader{Client: c, Page: page}.Gather(ctx, report.Options{Namespace: namespace, From: now.Add(-ro.since), To: now, By: ro.by, Top: ro.top})
+	reader := fleetreport.Reader{Client: c, Page: page}
+	r, err := reader.Gather(ctx, report.Options{Namespace: namespace, From: now.Add(-ro.since), To: now, By: ro.by, Top: ro.top})
 	if err != nil {
 		return err
 	}
-	return report.Renderers[ro.output](out, r, nil)
+	var charts []report.Chart
+	if ro.output == "html" {
+		if charts, err = drawCharts(ctx, reader, r, ro); err != nil {
+			return err
+		}
+	}
+	return report.Renderers[ro.output](out, r, charts)
+}
+
+func drawCharts(ctx context.Context, reader fleetreport.Reader, r *v1alpha1.FleetReport, ro *reportOptions) ([]report.Chart, error) {
+	var measured fleetreport.Measured
+	if ro.prometheus.URL == "" {
+		r.Status.Unknown = append(r.Status.Unknown, "what pods have used between decisions: charts show what records tell; --prometheus has more")
+	} else {
+		p, err := fleetreport.NewPrometheus(ro.prometheus)
+		if err != nil {
+			return nil, err
+		}
+		measured = p
+	}
+	return reader.Charts(ctx, r, measured)
 }

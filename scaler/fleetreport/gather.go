@@ -1,6 +1,7 @@
 package fleetreport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,4 +76,9 @@ func (r Reader) each(ctx context.Context, list client.ObjectList, took func(), o
 			return nil
 		}
 	}
+}
+
+// scalerTarget is the name of what a ClusterScaler looks after.
+func scalerTarget(cs *v1alpha1.ClusterScaler) string {
+	return cmp.Or(scaler.TenantOf(cs), cs.Name)
 }

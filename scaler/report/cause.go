@@ -13,8 +13,18 @@ type cause struct {
 	helps      string
 }
 
-// causesOf a component.
-func (b *Builder) causesOf(*v1alpha1.ScaledComponent) {}
+// causesOf a component. Of what helps, the first by the alphabet stays, whichever comes first.
+func (b *Builder) causesOf(c *v1alpha1.ScaledComponent) {
+	for i := range c.Causes {
+		one := &c.Causes[i]
+		if b.causes[one.Type] == nil {
+			b.causes[one.Type] = &cause{helps: one.Helps}
+		}
+		found := b.causes[one.Type]
+		found.components++
+		found.helps = min(found.helps, one.Helps)
+	}
+}
 
 func (b *Builder) causesFound() (all []v1alpha1.ReportCause) {
 	for name, c := range b.causes {

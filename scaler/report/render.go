@@ -15,7 +15,7 @@ import (
 type Renderer func(io.Writer, *v1alpha1.FleetReport, []Chart) error
 
 // Renderers by the name of their output. To add one, write it and add its line.
-var Renderers = map[string]Renderer{"table": Table, "json": JSON, "markdown": Markdown}
+var Renderers = map[string]Renderer{"table": Table, "json": JSON, "markdown": Markdown, "html": HTML}
 
 // Table is for a terminal.
 func Table(out io.Writer, r *v1alpha1.FleetReport, _ []Chart) error {
