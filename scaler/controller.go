@@ -24,7 +24,6 @@ import (
 	runtimesource "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
-	"github.com/metapilot/metapilot/scaler/plan"
 	"github.com/metapilot/metapilot/scaler/sizetable"
 	"github.com/metapilot/metapilot/scaler/source"
 )
@@ -80,7 +79,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfPart)).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfWorkload)).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfWorkload)).
-		WatchesRawSource(runtimesource.Channel(all, handler.EnqueueRequestsFromMapFunc(r.everyScaler))).
+		WatchesRawSource(runtimesource.Channel(all, handler.Funcs{GenericFunc: r.sweep})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers})
 	if err := r.watchProfiles(m, b); err != nil {
 		return err
@@ -119,11 +118,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("observing: %w", err)
 	}
-	for i := range views {
-		v := &views[i]
-		v.plan = plan.Decide(&v.observed, &v.policy)
-		v.would = v.rehearse()
-		v.reserve(v.observed.Nodes) // which all components share
+	if err := r.decide(ctx, target, views); err != nil {
+		return reconcile.Result{}, fmt.Errorf("observing the fleet: %w", err)
 	}
 	actErr := r.act(ctx, cs, target, views)
 	again, tellErr := r.tell(ctx, cs, target, views, actErr)

@@ -5,8 +5,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
@@ -109,8 +114,16 @@ func sharing(a, b *v1alpha1.ClusterScaler) string {
 	return ""
 }
 
-func (r *Reconciler) everyScaler(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.requests(ctx, func(*v1alpha1.ClusterScaler) bool { return true })
+// sweep has every ClusterScaler looked at, after all of which something is known: a kill does not wait for ten thousand that are well.
+func (r *Reconciler) sweep(ctx context.Context, _ event.GenericEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	every := r.requests(ctx, func(*v1alpha1.ClusterScaler) bool { return true })
+	if byPriority, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		byPriority.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(handler.LowPriority)}, every...)
+		return
+	}
+	for _, request := range every {
+		queue.Add(request)
+	}
 }
 
 func (r *Reconciler) requests(ctx context.Context, want func(*v1alpha1.ClusterScaler) bool, of ...client.ListOption) (all []reconcile.Request) {

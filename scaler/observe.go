@@ -36,14 +36,6 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := r.nodes(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	moves, err := r.moves(ctx)
-	if err != nil {
-		return nil, err
-	}
 	now := r.Clock.Now()
 	views := make([]view, len(t.components))
 	for i := range t.components {
@@ -57,7 +49,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		v.records = of(records, v.component)
 		v.observed = model.Observed{
 			Now: now, Component: v.component.name, Quorum: v.component.quorum, Size: v.component.size, Stuck: t.stuck,
-			Foreign: v.component.foreign, Nodes: nodes, Moves: moves, Kills: merged(nil, v.before.Kills),
+			Foreign: v.component.foreign, Kills: merged(nil, v.before.Kills),
 			Grown: timeOf(v.before.Grown), Shrunk: timeOf(v.before.Shrunk), Replaced: v.component.workload != nil,
 			Target: string(v.component.uid), Restarted: v.component.restarted, Restarting: v.component.restarting(now),
 			Replicas: v.component.replicas, Windows: t.windows, Idle: spellsOf(v.before.Idle),

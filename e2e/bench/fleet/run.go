@@ -113,7 +113,7 @@ func (r *run) decided(ctx context.Context, before float64) (time.Time, error) {
 		if err == nil && n >= before+float64(r.tenants) {
 			return time.Now(), nil
 		}
-		if err := wait(ctx, 50*time.Millisecond); err != nil {
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return time.Time{}, err
 		}
 		if _, err := r.program.use(); err != nil {

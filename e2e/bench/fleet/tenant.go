@@ -11,6 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/metapilot/metapilot/internal/units"
 )
 
 const (
@@ -34,10 +36,10 @@ type part struct {
 }
 
 var components = []part{
-	{"etcd", "etcd-0", "StatefulSet", "50m", "96Mi", "512Mi", 430 << 20, map[string]string{"cpu": "15m", "memory": "140Mi"}},
-	{"kube-apiserver", "kube-apiserver-6f7d9c5b8d-abcde", "Deployment", "100m", "320Mi", "1Gi", 900 << 20, map[string]string{"cpu": "30m", "memory": "290Mi"}},
-	{"kube-controller-manager", "kube-controller-manager-6f7d9c5b8d-abcde", "Deployment", "50m", "64Mi", "256Mi", 210 << 20, map[string]string{"cpu": "15m", "memory": "70Mi"}},
-	{"kube-scheduler", "kube-scheduler-6f7d9c5b8d-abcde", "Deployment", "50m", "64Mi", "256Mi", 210 << 20, map[string]string{"cpu": "10m", "memory": "60Mi"}},
+	{"etcd", "etcd-0", "StatefulSet", "50m", "96Mi", "512Mi", units.GoMemLimit(512 << 20), map[string]string{"cpu": "15m", "memory": "140Mi"}},
+	{"kube-apiserver", "kube-apiserver-6f7d9c5b8d-abcde", "Deployment", "100m", "320Mi", "1Gi", units.GoMemLimit(1 << 30), map[string]string{"cpu": "30m", "memory": "290Mi"}},
+	{"kube-controller-manager", "kube-controller-manager-6f7d9c5b8d-abcde", "Deployment", "50m", "64Mi", "256Mi", units.GoMemLimit(256 << 20), map[string]string{"cpu": "15m", "memory": "70Mi"}},
+	{"kube-scheduler", "kube-scheduler-6f7d9c5b8d-abcde", "Deployment", "50m", "64Mi", "256Mi", units.GoMemLimit(256 << 20), map[string]string{"cpu": "10m", "memory": "60Mi"}},
 }
 
 //go:embed tenant.yaml
