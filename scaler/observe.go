@@ -165,10 +165,13 @@ func amountsOf(l corev1.ResourceList) model.Amounts {
 	return model.Amounts{CPU: l.Cpu().MilliValue(), Memory: l.Memory().Value()}
 }
 
+// goMemory is the variable in which a Go runtime is told how much memory there is.
+const goMemory = "GOMEMLIMIT"
+
 // goMemLimit is what the container's Go runtime was told; 0 if nothing.
 func goMemLimit(c *corev1.Container) int64 {
 	for _, e := range c.Env {
-		if e.Name == "GOMEMLIMIT" {
+		if e.Name == goMemory {
 			q, err := resource.ParseQuantity(e.Value)
 			if err != nil {
 				return 0 // not written by us

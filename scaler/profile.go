@@ -96,20 +96,23 @@ func profileOf(p *v1alpha1.WorkloadProfile, container string) model.Profile {
 
 // frozen is why a profile does not go on; empty if it does.
 func frozen(p *v1alpha1.WorkloadProfile) string {
-	for _, c := range p.Status.Conditions {
-		well := metav1.ConditionTrue
-		switch c.Type {
-		case v1alpha1.StalledCondition:
-			well = metav1.ConditionFalse
-		case v1alpha1.ReadyCondition, v1alpha1.TargetFoundCondition:
-		default:
-			continue
-		}
-		if c.Status != well {
+	for i := range p.Status.Conditions {
+		if c := &p.Status.Conditions[i]; !well(*c) {
 			return fmt.Sprintf("%s: %s", c.Reason, c.Message)
 		}
 	}
 	return ""
+}
+
+// well: a condition of a profile is none of those that keep it from going on.
+func well(c metav1.Condition) bool {
+	switch c.Type {
+	case v1alpha1.StalledCondition:
+		return c.Status == metav1.ConditionFalse
+	case v1alpha1.ReadyCondition, v1alpha1.TargetFoundCondition:
+		return c.Status == metav1.ConditionTrue
+	}
+	return true
 }
 
 func recommendation(of model.Resource, r *v1alpha1.ResourceProfile) model.Recommendation {
