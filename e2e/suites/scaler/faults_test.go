@@ -122,14 +122,7 @@ func TestScalerIsKilledInTheStorm(t *testing.T) {
 // Without metrics, kills are mended all the same, and it is said that usage is not known.
 func TestMetricsAreGone(t *testing.T) {
 	tc := newScaled(t, "blind", "")
-	tc.Kubectl("--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=0")
-	t.Cleanup(func() { // the others need it, whatever happens here
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		if _, err := tc.TryKubectl(ctx, "--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=1"); err != nil {
-			t.Error(err)
-		}
-	})
+	tc.stopMetrics()
 	time.Sleep(20 * time.Second) // a period of the scaler's question
 	tc.fill()
 	stop, _ := tc.storm()
@@ -140,6 +133,24 @@ func TestMetricsAreGone(t *testing.T) {
 	all := tc.carriedOut(t.Context(), "etcd")
 	if evidence := fmt.Sprint(all[len(all)-1].Spec.Evidence); !strings.Contains(evidence, "metrics API") {
 		t.Errorf("the evidence does not say that usage is not known: %s", evidence)
+	}
+}
+
+// stopMetrics stops metrics-server until the test ends, or it is started again: the others need it, whatever happens here.
+func (tc scaled) stopMetrics() {
+	tc.Helper()
+	tc.Kubectl("--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=0")
+	tc.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tc.Context()), time.Minute)
+		defer cancel()
+		tc.startMetrics(ctx)
+	})
+}
+
+func (tc scaled) startMetrics(ctx context.Context) {
+	tc.Helper()
+	if _, err := tc.TryKubectl(ctx, "--namespace", "kube-system", "scale", "deployment/metrics-server", "--replicas=1"); err != nil {
+		tc.Error(err)
 	}
 }
 

@@ -55,6 +55,7 @@ func TestOnAPIServer(t *testing.T) {
 		{"a tenant that answers", answers},
 		{"what is written is not kept", keepsNothing},
 		{"a watch that delivers nothing", silentWatches},
+		{"servers that are none", oddServers},
 		{"a thousand probes leave nothing behind", leavesNothing},
 		{"from TenantCluster and Secret to what decisions are told", tells},
 	} {
@@ -208,6 +209,55 @@ func silentWatches(t *testing.T, w *world) {
 	if a := w.asks(t, at); a.says != "watch: it has ended before it had told what there is" {
 		t.Errorf("of a watch that ends: %+v", a)
 	}
+}
+
+// oddServers: shut ports, strangers, silence, and answers without an end.
+func oddServers(t *testing.T, w *world) {
+	w.letIn(t)
+	stranger := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(stranger.Close)
+	strict := &world{trust: trustOf(t, w.prober.CertData, w.prober.KeyData, w.prober.CAData)}
+	if a := strict.asks(t, stranger.Listener.Addr().String()); a.says != "readyz: tls: failed to verify certificate: x509: certificate signed by unknown authority" {
+		t.Errorf("of another certificate authority: %+v", a)
+	}
+	deaf := listen(t, func(net.Conn) {})
+	own := func(path string, status int, body io.Reader) string {
+		return w.between(t, func(out http.ResponseWriter, in *http.Request) bool {
+			if in.URL.Path != path || isWatch(in) {
+				return false
+			}
+			out.WriteHeader(status)
+			io.Copy(out, body)
+			return true
+		})
+	}
+	for at, want := range map[string]answer{
+		"127.0.0.1:1": {failed: "readyz", says: "readyz: dial: connect: connection refused"},
+		deaf:          {failed: "readyz", says: "readyz: no answer within 10s"},
+		own("/readyz", 500, strings.NewReader("[-]etcd failed")):                                          {failed: "readyz", says: "readyz: HTTP 500"},
+		own("/readyz", 302, strings.NewReader("elsewhere")):                                               {failed: "readyz", says: "readyz: HTTP 302"},
+		own(configMaps, 429, strings.NewReader(`{"kind":"Status","message":"too many requests"}`)):        {failed: "list", says: "list: HTTP 429: too many requests"},
+		own(configMaps, 200, endless{}):                                                                   {failed: "list", says: "list: the answer has more than 1 MiB"},
+		own(configMaps, 500, endless{}):                                                                   {failed: "list", says: "list: HTTP 500"},
+		own(configMaps, 404, strings.NewReader(`{"message":"namespaces \"metapilot-probe\" not found"}`)): {unknown: `its probe is not let in: list: HTTP 404: namespaces "metapilot-probe" not found`},
+		own(configMaps, 401, strings.NewReader("")):                                                       {unknown: "its probe is not let in: list: HTTP 401"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		if got := interview(ctx, at, w.trust); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		cancel()
+	}
+}
+
+// endless is what never ends.
+type endless struct{}
+
+func (endless) Read(into []byte) (int, error) {
+	for i := range into {
+		into[i] = 'x'
+	}
+	return len(into), nil
 }
 
 // open is how many goroutines run and files are open.

@@ -140,6 +140,11 @@ func (s *Source) ask(ctx context.Context, t *tenant) {
 		return // it is not the tenant that has ended it
 	}
 	count(a)
+	s.done(t, start, a)
+}
+
+// done notes an answer, and when the next one is due.
+func (s *Source) done(t *tenant, start time.Time, a answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.note(start, a)
@@ -200,6 +205,13 @@ func (s *Source) count(ctx context.Context) {
 	}
 	s.mu.Lock()
 	s.replace(all)
+	s.mu.Unlock()
+	s.reckon()
+}
+
+// reckon how the fleet is now, and tell when an outage begins or ends.
+func (s *Source) reckon() {
+	s.mu.Lock()
 	var failing, unknown int
 	now, stale := s.clock.Now(), s.config.stale(len(s.order))
 	for _, t := range s.order {
