@@ -145,7 +145,7 @@ func newWorld(t *testing.T, config *rest.Config, clock clock.PassiveClock) *worl
 	t.Helper()
 	ctrl.SetLogger(zap.New(zap.WriteTo(t.Output()), zap.UseDevMode(true)))
 	w := &world{t: t, config: config, scheme: runtime.NewScheme(), clock: clock}
-	w.meter = &meter{clock: clock, looks: map[string]int{}, usage: map[string][]model.Sample{}, says: map[string]model.Reading{}}
+	w.meter = &meter{clock: clock, looks: map[string]int{}, usage: map[string][]model.Sample{}, probe: map[string]model.Probe{}, says: map[string]model.Reading{}}
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(w.scheme); err != nil {
 			t.Fatal(err)
@@ -179,6 +179,7 @@ type meter struct {
 	wake  func()
 	looks map[string]int
 	usage map[string][]model.Sample // by namespace and pod
+	probe map[string]model.Probe    // by tenant
 	says  map[string]model.Reading  // the same
 }
 
@@ -193,6 +194,7 @@ func (m *meter) Start(ctx context.Context, wake func()) error {
 func (m *meter) Look(c source.Component, o *model.Observed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	o.Probe = m.probe[c.Tenant.Name]
 	for i, pod := range c.Pods {
 		m.looks[pod.Namespace+"/"+pod.Name]++
 		o.Pods[i].Usage = m.usage[pod.Namespace+"/"+pod.Name]
@@ -211,6 +213,15 @@ func (m *meter) tells(pod *corev1.Pod, r model.Reading) {
 	if m.wake != nil {
 		m.wake()
 	}
+}
+
+// shows: asking the tenant from outside shows that.
+func (m *meter) shows(tenant string, p model.Probe) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.Asked = true
+	m.probe[tenant] = p
+	m.wake()
 }
 
 // uses: the pod has used so much for the last five minutes.
