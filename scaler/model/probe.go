@@ -16,8 +16,6 @@ type Probe struct {
 // Doubt is why nobody can say that the tenant answers; empty if it does, or if nobody asks.
 func (p *Probe) Doubt() string {
 	switch {
-	case !p.Asked:
-		return ""
 	case p.Unknown != "":
 		return "whether the tenant answers is not known: " + p.Unknown
 	case p.Failing:

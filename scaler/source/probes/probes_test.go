@@ -105,6 +105,17 @@ func TestWhoWasMadeSmallerComesFirst(t *testing.T) {
 	}
 }
 
+// It does not wait for what was due before.
+func TestWhoWasMadeSmallerIsAskedSoon(t *testing.T) {
+	s, clock := fleet(1, Config{Period: 30 * time.Second, Rate: 40})
+	goRound(s, clock, time.Second)
+	o := model.Observed{Now: clock.Now(), Lowered: model.Decided{At: clock.Now()}}
+	s.Look(source.Component{Tenant: key(0)}, &o)
+	if asked := goRound(s, clock, 15*time.Second+s.config.gap()); len(asked) != 1 {
+		t.Error("half a period later it was not asked")
+	}
+}
+
 func TestNobodyIsAskedTwiceAtATime(t *testing.T) {
 	s, clock := fleet(1, Config{Period: time.Second, Rate: 40})
 	if s.next() == nil {
