@@ -198,30 +198,30 @@ func waitsForTheProbe(t *testing.T, s *slowWorld) {
 	p := s.profile(t, "tc-probed", "Deployment", "kube-apiserver", "kube-apiserver", "20m", "200Mi")
 	s.scalerOf(t, "probed", "{mode: {down: Auto}, "+swift+"}")
 	s.looks(t, tc.apiServer, 1)
-	s.awaitProbe(t, "probed", v1alpha1.ProbeStatus{State: v1alpha1.ProbeOff, Says: "probes are off (--probe-period 0)"})
+	s.awaitProbe(t, v1alpha1.ProbeStatus{State: v1alpha1.ProbeOff, Says: "probes are off (--probe-period 0)"})
 	s.meter.shows("probed", model.Probe{Unknown: "it was not asked yet"})
-	s.awaitProbe(t, "probed", v1alpha1.ProbeStatus{State: v1alpha1.ProbeUnknown, Says: "it was not asked yet"})
+	s.awaitProbe(t, v1alpha1.ProbeStatus{State: v1alpha1.ProbeUnknown, Says: "it was not asked yet"})
 	s.pass(t, 24*time.Minute, tc.apiServer, p)
 	if held := s.awaitHeld(t, "probed", "kube-apiserver", "probe"); held.Reason != "whether the tenant answers is not known: it was not asked yet" {
 		t.Errorf("held is %+v", held)
 	}
 	since := s.clock.Now().Truncate(time.Second)
 	s.meter.shows("probed", model.Probe{Failing: true, Says: "list: HTTP 500", At: s.clock.Now(), Since: s.clock.Now()})
-	s.awaitProbe(t, "probed", v1alpha1.ProbeStatus{State: v1alpha1.ProbeFailing, Since: &metav1.Time{Time: since}, Says: "list: HTTP 500"})
+	s.awaitProbe(t, v1alpha1.ProbeStatus{State: v1alpha1.ProbeFailing, Since: &metav1.Time{Time: since}, Says: "list: HTTP 500"})
 	s.pass(t, 4*time.Minute, tc.apiServer, p)
 	if held := s.awaitHeld(t, "probed", "kube-apiserver", "probe"); held.Reason != "the tenant's probe fails: list: HTTP 500" || len(s.records(t, "probed")) != 0 {
 		t.Errorf("held is %+v, and the records are%s", held, words(s.records(t, "probed")))
 	}
 	s.meter.shows("probed", model.Probe{At: s.clock.Now(), Since: s.clock.Now()})
-	s.awaitProbe(t, "probed", v1alpha1.ProbeStatus{State: v1alpha1.ProbeAnswers, Since: &metav1.Time{Time: s.clock.Now().Truncate(time.Second)}})
+	s.awaitProbe(t, v1alpha1.ProbeStatus{State: v1alpha1.ProbeAnswers, Since: &metav1.Time{Time: s.clock.Now().Truncate(time.Second)}})
 	s.awaitLimit(t, tc, "kube-apiserver", "768Mi")
 }
 
-// awaitProbe waits until the status says so of the tenant's probe.
-func (s *slowWorld) awaitProbe(t *testing.T, scaler string, want v1alpha1.ProbeStatus) {
+// awaitProbe waits until the status says so of the probe of tenant probed.
+func (s *slowWorld) awaitProbe(t *testing.T, want v1alpha1.ProbeStatus) {
 	t.Helper()
 	eventually(t, func() string {
-		cs := &v1alpha1.ClusterScaler{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: scaler}}
+		cs := &v1alpha1.ClusterScaler{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "probed"}}
 		s.get(t, cs)
 		got := cs.Status.Probe
 		if got == nil || got.State != want.State || got.Says != want.Says || !got.Since.Equal(want.Since) {

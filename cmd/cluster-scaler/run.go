@@ -22,8 +22,8 @@ import (
 	"github.com/metapilot/metapilot/scaler/source"
 	"github.com/metapilot/metapilot/scaler/source/exposition"
 	"github.com/metapilot/metapilot/scaler/source/oom"
-	"github.com/metapilot/metapilot/scaler/source/programs"
 	"github.com/metapilot/metapilot/scaler/source/probes"
+	"github.com/metapilot/metapilot/scaler/source/programs"
 	"github.com/metapilot/metapilot/scaler/source/utilization"
 )
 

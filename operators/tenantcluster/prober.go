@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,7 +81,7 @@ func admitProber(ctx context.Context, root kubernetes.Interface) error {
 		}},
 		{"ValidatingAdmissionPolicyBinding " + proberPolicy, func() error {
 			binding := admission.ValidatingAdmissionPolicyBinding(proberPolicy).WithSpec(admission.ValidatingAdmissionPolicyBindingSpec().
-				WithPolicyName(proberPolicy).WithValidationActions(admissionv1.Deny))
+				WithPolicyName(proberPolicy).WithValidationActions(admissionregistrationv1.Deny))
 			_, err := root.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Apply(ctx, binding, how)
 			return err
 		}},
@@ -116,9 +116,9 @@ func dryRunOnly() *admission.ValidatingAdmissionPolicyApplyConfiguration {
 	prober := admission.MatchCondition().WithName("prober").WithExpression("request.userInfo.username == '" + v1alpha1.ProbesUser + "'")
 	refused := admission.Validation().WithExpression("request.dryRun").
 		WithMessage("the cluster-scaler's probe creates nothing: it may only try to (dryRun=All)")
-	creates := admission.NamedRuleWithOperations().WithAPIGroups("").WithAPIVersions("v1").WithResources("configmaps").WithOperations(admissionv1.Create)
+	creates := admission.NamedRuleWithOperations().WithAPIGroups("").WithAPIVersions("v1").WithResources("configmaps").WithOperations(admissionregistrationv1.Create)
 	there := meta.LabelSelector().WithMatchLabels(map[string]string{"kubernetes.io/metadata.name": v1alpha1.ProbesNamespace})
 	return admission.ValidatingAdmissionPolicy(proberPolicy).WithSpec(admission.ValidatingAdmissionPolicySpec().
-		WithFailurePolicy(admissionv1.Fail).WithMatchConditions(prober).WithValidations(refused).
+		WithFailurePolicy(admissionregistrationv1.Fail).WithMatchConditions(prober).WithValidations(refused).
 		WithMatchConstraints(admission.MatchResources().WithResourceRules(creates).WithNamespaceSelector(there)))
 }

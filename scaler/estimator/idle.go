@@ -18,7 +18,7 @@ func NextIdle(o *model.Observed, p *model.Policy, r model.Resource) model.Idle {
 	switch {
 	case !p.Profile:
 		return model.Idle{}
-	case Blind(o) != "" || p.Probe && o.Probe.Failing: // nobody uses what does not answer
+	case blank(o, p):
 		if since > blink || since < 0 {
 			return model.Idle{}
 		}
@@ -48,6 +48,11 @@ const (
 	// blink is for how long nothing may be known of a spell that goes on.
 	blink = 10 * time.Minute
 )
+
+// blank: the look tells nothing of what is needed, because nobody knows what is used, or nobody can use what does not answer.
+func blank(o *model.Observed, p *model.Policy) bool {
+	return Blind(o) != "" || p.Probe && o.Probe.Failing
+}
 
 // contradicted: since the spell began, a kill or a step that was taken back has shown that it rests on too little.
 func contradicted(o *model.Observed, was *model.Idle, r model.Resource) bool {
