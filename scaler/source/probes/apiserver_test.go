@@ -187,6 +187,7 @@ func silentWatches(t *testing.T, w *world) {
 	for says, tells := range map[string]string{
 		"no answer within 10s":   "",
 		"no answer within 10s ":  `{"type":"ADDED","object":{"metadata":{"name":"x"}}}{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"}}}`,
+		"no answer within 10s  ": `{"type":"ADDED","object":{"metadata":{"annotations":{"k8s.io/initial-events-end":"true"}}}}`,
 		"it has failed: too old": `{"type":"ERROR","object":{"kind":"Status","message":"too old"}}`,
 	} {
 		at := w.between(t, func(out http.ResponseWriter, in *http.Request) bool {
@@ -278,6 +279,10 @@ func leavesNothing(t *testing.T, w *world) {
 		}
 		return isWatch(in)
 	})
+	ill := w.between(t, func(out http.ResponseWriter, _ *http.Request) bool {
+		http.Error(out, "[-]etcd failed", http.StatusInternalServerError)
+		return true
+	})
 	goroutines, files := open(t)
 	for i := range 1000 {
 		at, took := w.address, limit
@@ -288,6 +293,8 @@ func leavesNothing(t *testing.T, w *world) {
 			at, took = slow, 50*time.Millisecond
 		case 3:
 			at = "127.0.0.1:1"
+		case 5: // and the connection could be used again
+			at = ill
 		case 4: // it is given up at any point
 			took = time.Duration(i) * 20 * time.Microsecond
 		}
