@@ -242,6 +242,8 @@ func oddServers(t *testing.T, w *world) {
 		own(configMaps, 500, endless{}):                                                                   {failed: "list", says: "list: HTTP 500"},
 		own(configMaps, 404, strings.NewReader(`{"message":"namespaces \"metapilot-probe\" not found"}`)): {unknown: `its probe is not let in: list: HTTP 404: namespaces "metapilot-probe" not found`},
 		own(configMaps, 401, strings.NewReader("")):                                                       {unknown: "its probe is not let in: list: HTTP 401"},
+		own(configMaps, 400, strings.NewReader("")):                                                       {unknown: "its probe is not let in: list: HTTP 400"},
+		own(configMaps, 422, strings.NewReader("")):                                                       {unknown: "its probe is not let in: list: HTTP 422"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		if got := interview(ctx, at, w.trust); got != want {

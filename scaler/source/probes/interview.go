@@ -97,8 +97,9 @@ func (q *question) ask(ctx context.Context, c *http.Client, server string) error
 		return q.heard(body)
 	}
 	err = fmt.Errorf("HTTP %d%s", response.StatusCode, said(body))
-	switch response.StatusCode {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound: // that says something of us, and not of what the tenant does for its users
+	switch response.StatusCode { // these say something of us, and not of what the tenant does for its users
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusBadRequest, http.StatusUnprocessableEntity: // of a webhook that knows no dry run, of a policy, of an API server without WatchList
 		return refusal{err}
 	}
 	return err
