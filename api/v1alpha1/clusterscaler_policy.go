@@ -56,6 +56,8 @@ type SourcesPolicy struct {
 	// +optional
 	Memory MemorySource `json:"memory,omitempty"`
 	// +optional
+	Throttling ThrottlingSource `json:"throttling,omitempty"`
+	// +optional
 	Probe ProbeSource `json:"probe,omitempty"`
 }
 
@@ -112,6 +114,24 @@ type MemorySource struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
 	Projection *metav1.Duration `json:"projection,omitempty"`
+}
+
+// ThrottlingSource sees containers that their CPU limit keeps from running.
+type ThrottlingSource struct {
+	// Enabled is true if left out.
+	//
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+	// AbovePercent of the scheduler's periods in which the limit was used up calls for more (default 10).
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self < 100",message="no container can be throttled more than all the time: write less than 100"
+	AbovePercent *Percent `json:"abovePercent,omitempty"`
+	// For how long it has to be above (default 60s).
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="write a duration from 0s to 8760h, such as 90s, 15m or 6h"
+	For *metav1.Duration `json:"for,omitempty"`
 }
 
 // EstimatorsPolicy switches and tunes the estimators.

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/metapilot/metapilot/internal/program"
@@ -19,12 +18,7 @@ import (
 	"github.com/metapilot/metapilot/scaler/actuator"
 	"github.com/metapilot/metapilot/scaler/plan"
 	"github.com/metapilot/metapilot/scaler/sizetable"
-	"github.com/metapilot/metapilot/scaler/source"
-	"github.com/metapilot/metapilot/scaler/source/exposition"
-	"github.com/metapilot/metapilot/scaler/source/oom"
 	"github.com/metapilot/metapilot/scaler/source/probes"
-	"github.com/metapilot/metapilot/scaler/source/programs"
-	"github.com/metapilot/metapilot/scaler/source/utilization"
 )
 
 // options are the flags.
@@ -33,7 +27,7 @@ type options struct {
 	period time.Duration
 	budget scaler.Budget
 	sizes  string // file of a size table; empty for the default
-	asked  int64  // bytes a second
+	asking asking
 	probes probes.Config
 }
 
@@ -45,7 +39,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.budget.Moves, "fleet-moves", known.FleetMoves, "pods' restarts of choice in the whole fleet within --fleet-within")
 	f.DurationVar(&o.budget.Within, "fleet-within", known.FleetWithin, "time for --fleet-moves")
 	f.StringVar(&o.sizes, "size-table", "", "file of a table of what clusters of a scale need at least, in the place of the default (docs/spec/size.md)")
-	f.Int64Var(&o.asked, "metrics-bytes-per-second", 8<<20, "bytes that may come in a second of all metrics of tenants' programs and of kubelets; 0 to read none")
+	o.asking.register(f)
 	f.DurationVar(&o.probes.Period, "probe-period", 30*time.Second, "how often each tenant is asked from outside; 0 for never")
 	f.IntVar(&o.probes.Rate, "probe-rate", 40, "questions in a second to the whole fleet, of which a tenant is asked 4; where that is too few, it is asked less often")
 	o.Register(f, "ClusterScalers")
@@ -55,18 +49,13 @@ func parse(args []string) (options, error) {
 	switch {
 	case o.period < time.Second:
 		return o, fmt.Errorf("--metrics-period %s: give at least 1s", o.period)
-	case o.asked < 0 || o.asked > 0 && o.asked < leastAsked:
-		return o, fmt.Errorf("--metrics-bytes-per-second %d: give at least %d, or 0 to read no metrics of programs", o.asked, leastAsked)
 	case o.budget.Moves < 0:
 		return o, fmt.Errorf("--fleet-moves %d: give a number from 0, which allows none", o.budget.Moves)
 	case o.budget.Within < time.Second:
 		return o, fmt.Errorf("--fleet-within %s: give at least 1s", o.budget.Within)
 	}
-	return o, errors.Join(o.probes.Check(), o.Check())
+	return o, errors.Join(o.probes.Check(), o.asking.check(), o.Check())
 }
-
-// leastAsked is what one API server's answer a minute takes, about.
-const leastAsked = 64 << 10
 
 func run(ctx context.Context, o options) error {
 	m, err := o.Manager(actuator.Owner, scaler.Cached(), metricsv1beta1.AddToScheme)
@@ -77,9 +66,13 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	all, err := o.sources(m)
+	if err != nil {
+		return err
+	}
 	r := &scaler.Reconciler{
 		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder(actuator.Owner), Clock: clock.RealClock{},
-		Sources: sources(m, o), Budget: o.budget, Workers: o.Workers, Sizes: sizes,
+		Sources: all, Budget: o.budget, Workers: o.Workers, Sizes: sizes,
 	}
 	if err := r.SetupWithManager(m); err != nil {
 		return err
@@ -103,20 +96,4 @@ func sizeTable(file string) (sizetable.Table, error) {
 		return table, fmt.Errorf("--size-table %s: %w", file, err)
 	}
 	return table, nil
-}
-
-// sources in their order: those that are asked by turns come last, for the others say who is in trouble.
-func sources(m manager.Manager, o options) []source.Source {
-	all := []source.Source{
-		oom.Source{},
-		utilization.New(m.GetAPIReader(), clock.RealClock{}, o.period),
-	}
-	if o.probes.Period > 0 {
-		all = append(all, o.prober(m))
-	}
-	if o.asked == 0 {
-		return all
-	}
-	purse := exposition.NewPurse(o.asked)
-	return append(all, programs.New(m.GetAPIReader(), clock.RealClock{}, purse))
 }

@@ -18,6 +18,7 @@ var All = []Estimator{
 	{"oom", OOM},
 	{"cpu-utilization", CPU},
 	{"memory-utilization", Memory},
+	{"cpu-throttling", Throttling},
 	{"cpu-profile", CPUProfile},
 	{"memory-profile", MemoryProfile},
 	{"cpu-size", CPUBySize},

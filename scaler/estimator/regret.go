@@ -65,6 +65,9 @@ func signOf(o *model.Observed, p *model.Policy) sign {
 	if s := strained(o, model.CPU, p.CPU); s.says != "" {
 		return s
 	}
+	if s := choked(o, p); s.says != "" && o.Lowered.Took(model.CPU, o.Size) {
+		return s
+	}
 	if s := unwell(o); s.says != "" || !p.Probe {
 		return s
 	}
@@ -89,6 +92,15 @@ func strained(o *model.Observed, r model.Resource, source model.Utilization) sig
 		return sign{}
 	}
 	return sign{fmt.Sprintf("%s %s, and has %s", pod.Name, need.says(r), model.Short(r, have)), string(r), pod.Name, need.since}
+}
+
+// choked: a pod is throttled by its smaller limit so that the source calls for more.
+func choked(o *model.Observed, p *model.Policy) sign {
+	pod, percent, since := mostThrottled(o, p)
+	if pod == nil || !p.Throttling.Enabled || o.Size.Limits.CPU == 0 || since.Before(o.Lowered.At) {
+		return sign{}
+	}
+	return sign{fmt.Sprintf("%s is kept from running by its CPU limit in %d%% of the time", pod.Name, percent), "throttling", pod.Name, since}
 }
 
 const (

@@ -140,6 +140,14 @@ type Pod struct {
 	Usage       []Sample
 	Reading     Reading
 	Throttled   int64 // percent of the scheduler's periods in which it had used up its CPU limit; negative if that is not known
+	Throttling  []Throttle
+}
+
+// Throttle is how much a container was throttled for a while. They are ordered by time.
+type Throttle struct {
+	At      time.Time // when the while ended
+	Over    time.Duration
+	Percent int64
 }
 
 // Sample is what a container used. Samples are ordered by time.

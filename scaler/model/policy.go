@@ -23,6 +23,8 @@ type Policy struct {
 	CPU    Utilization
 	Memory Utilization
 
+	Throttling Utilization // of periods in which the CPU limit was used up
+
 	Factors      []int64 // in percent, for the first kill, the second, and so on
 	RepeatWithin time.Duration
 

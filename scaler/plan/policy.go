@@ -13,9 +13,10 @@ import (
 func Defaults() model.Policy {
 	return model.Policy{
 		Up: model.Auto, Down: model.DryRun, OOM: true, Probe: true, Estimate: true,
-		CPU:    model.Utilization{Enabled: true, Above: 80, For: time.Minute},
-		Memory: model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute},
-		BySize: true, Profile: true, Below: 40, DownWindow: 12 * time.Hour, History: 24 * time.Hour, DownStep: 25, Watch: time.Hour,
+		CPU:        model.Utilization{Enabled: true, Above: 80, For: time.Minute},
+		Memory:     model.Utilization{Enabled: true, Above: 85, For: time.Minute, Projection: 15 * time.Minute},
+		Throttling: model.Utilization{Enabled: true, Above: 10, For: time.Minute},
+		BySize:     true, Profile: true, Below: 40, DownWindow: 12 * time.Hour, History: 24 * time.Hour, DownStep: 25, Watch: time.Hour,
 		Factors: []int64{150, 300, 400}, RepeatWithin: 30 * time.Minute,
 		CPUTarget: 60, MemoryTarget: 70, MaxStep: 200, Tolerance: 10,
 		UpCooldown: time.Minute, DownCooldown: 6 * time.Hour,
@@ -82,6 +83,9 @@ func layerSources(p *model.Policy, s *v1alpha1.SourcesPolicy) {
 	percent(&p.Memory.Above, s.Memory.AbovePercent)
 	span(&p.Memory.For, s.Memory.For)
 	span(&p.Memory.Projection, s.Memory.Projection)
+	flag(&p.Throttling.Enabled, s.Throttling.Enabled)
+	percent(&p.Throttling.Above, s.Throttling.AbovePercent)
+	span(&p.Throttling.For, s.Throttling.For)
 }
 
 func layerEstimators(p *model.Policy, e *v1alpha1.EstimatorsPolicy) {

@@ -71,6 +71,8 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 	},
 	// pod NAME [not-ready] [well] [terminating] [node=N] [gomemlimit=460Mi] [refuses=Deferred|Infeasible] [cpu= memory=]
 	"pod": changePod,
+	// throttled POD percent=40 over=30s: a kubelet tells so now.
+	"throttled": throttled,
 	// metrics [FAULT]: the metrics API fails, or answers again.
 	"metrics": func(_ *testing.T, w *world, d *datadriven.TestData) string { w.fault = d.Input; return "" },
 	// profile [age=72h] [gaps=3] [silent=11m] [frozen] [cpu=TARGET/UPPER] [memory=TARGET/UPPER]: of the workload, by the algorithm peak-trend.
@@ -146,6 +148,14 @@ func probe(t *testing.T, w *world, d *datadriven.TestData) string {
 	default:
 		d.Fatalf(t, "a probe is not %q", d.CmdArgs[0].Key)
 	}
+	return ""
+}
+
+func throttled(t *testing.T, w *world, d *datadriven.TestData) string {
+	pod, percent := podOf(t, w, d), int64(0)
+	d.ScanArgs(t, "percent", &percent)
+	pod.Throttling = append(pod.Throttling, model.Throttle{At: w.o.Now, Over: duration(t, d, value(d, "over")), Percent: percent})
+	pod.Throttled = percent
 	return ""
 }
 

@@ -1,6 +1,15 @@
 // Package source is what sees that a component may need another size: one folder for each source.
 //
 // It owns the contract between sources and the controller. A source tells what it has seen and never proposes anything.
+//
+// How to add a source:
+//
+//  1. a folder here, with a type that has the two methods of Source, and a field of model.Observed or model.Pod that it fills. Its zero value, or a
+//     negative number, says that nothing is known, and an old reading is not given;
+//  2. a line in cmd/cluster-scaler/sources.go; one that asks those in trouble more often comes after those that say who is;
+//  3. if it calls for another size: a switch in api/v1alpha1 SourcesPolicy, model.Policy and plan.Defaults, and a file and a line in scaler/estimator;
+//  4. if it asks strangers: package exposition, or bounds like its own on bytes, time and how many at a time; what came of questions is counted there;
+//  5. the rights that it needs, and none more, in e2e/metacluster/install; a row in docs/spec/clusterscaler.md and in docs/spec/sources.md.
 package source
 
 import (
