@@ -140,7 +140,8 @@ func saysWhyItGrew(t *testing.T, r *v1alpha1.ScalingRecord) {
 		proposals = append(proposals, fmt.Sprintf("%s abstains: %t", p.Estimator, p.Value == nil))
 	}
 	mustBe(t, "the evidence", "oom etcd-0 killed at a memory limit of 512Mi", strings.Join(evidence, "; "))
-	mustBe(t, "the proposals", "oom abstains: false; cpu-utilization abstains: true; memory-utilization abstains: true; cpu-profile abstains: true; memory-profile abstains: true", strings.Join(proposals, "; "))
+	mustBe(t, "the proposals", "oom abstains: false; cpu-utilization abstains: true; memory-utilization abstains: true; cpu-throttling abstains: true; "+
+		"cpu-profile abstains: true; memory-profile abstains: true; cpu-size abstains: true; memory-size abstains: true", strings.Join(proposals, "; "))
 	if s.SignalAt == nil || !s.SignalAt.Equal(&metav1.MicroTime{Time: s.Evidence[0].At.Time}) || s.DecidedAt.Before(s.SignalAt) {
 		t.Errorf("the kill is told at %s and the decision at %s", s.SignalAt, s.DecidedAt)
 	}

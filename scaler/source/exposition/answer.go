@@ -15,7 +15,7 @@ type Answer struct {
 	At     time.Time
 	wanted Wanted
 	seen   uint64 // bits of the families that it tells of
-	sums   []sum  // those that are not zero, in order
+	sums   []sum  // those that are not zero, and all buckets, in order
 }
 
 type sum struct {

@@ -28,7 +28,7 @@ func (r *Rates) Total(family string) float64 { return (&Answer{sums: r.sums}).To
 // Tells is whether there is any sample of a family.
 func (r *Rates) Tells(family string) bool { return r.newer.Tells(family) }
 
-// Latencies are those of a histogram (see Histogram), by the label that it is kept apart by; all under "" if it is not.
+// Latencies are those of a histogram (see Histogram), by the label that it is kept apart by; all under "" if it is not. What did not happen has none.
 func (r *Rates) Latencies(histogram string, labelled bool) map[string]model.Latency {
 	buckets, total, count := map[string][]bucket{}, map[string]float64{}, map[string]float64{}
 	for labels, rate := range r.Of(histogram + "_bucket") {
@@ -48,6 +48,9 @@ func (r *Rates) Latencies(histogram string, labelled bool) map[string]model.Late
 	}
 	all := map[string]model.Latency{}
 	for name, n := range count {
+		if n == 0 {
+			continue
+		}
 		all[name] = model.Latency{Count: n, Mean: seconds(total[name] / n), P99: seconds(percentile(buckets[name], 0.99))}
 	}
 	return all
@@ -57,7 +60,7 @@ func (r *Rates) Latencies(histogram string, labelled bool) map[string]model.Late
 type bucket struct{ upper, count float64 }
 
 // percentile is what the given share took no longer than, by a straight line within its bucket, as Prometheus reckons it. What is above the last bound
-// is told as that bound. Zero buckets of what has none are left out, so the line may begin below.
+// is told as that bound.
 func percentile(buckets []bucket, share float64) float64 {
 	slices.SortFunc(buckets, func(a, b bucket) int {
 		if a.upper < b.upper {
@@ -66,7 +69,7 @@ func percentile(buckets []bucket, share float64) float64 {
 		return 1
 	})
 	n := len(buckets)
-	if n == 0 {
+	if n == 0 || buckets[n-1].count == 0 {
 		return 0
 	}
 	rank, below := share*buckets[n-1].count, bucket{}

@@ -171,7 +171,7 @@ func (r *reading) add(f *Family, m *dto.Metric) error {
 	case known:
 		r.sums[k] = total
 		return nil
-	case value == 0: // as if it were not there: most counters never count anything
+	case value == 0 && !f.bucket(): // as if it were not there: most counters never count anything
 		return nil
 	}
 	r.sums[k], r.kept = value, r.kept+k.size()

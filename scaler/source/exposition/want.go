@@ -58,6 +58,9 @@ func Histogram(name string, by ...string) []Family {
 	}
 }
 
+// bucket tells whether it is of a histogram. Those keep their zeros, which say how fast it was not.
+func (f *Family) bucket() bool { return len(f.By) > 0 && f.By[len(f.By)-1] == "le" }
+
 // key of a sum.
 type key struct {
 	family string
