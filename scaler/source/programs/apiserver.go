@@ -33,6 +33,9 @@ func objectsOf(a *exposition.Answer) map[string]int64 {
 	if !a.Tells(objects) {
 		family = objectsOnce
 	}
+	if !a.Tells(family) {
+		return nil
+	}
 	all := map[string]int64{}
 	for labels, count := range a.Of(family) {
 		if count > 0 {
