@@ -132,6 +132,7 @@ func (k keeper) conditions(all []corev1.PodCondition) (kept []corev1.PodConditio
 			if c.Status == corev1.ConditionTrue {
 				continue
 			}
+		default:
 		}
 		c.Reason, c.Message = text(c.Reason), text(c.Message)
 		kept = append(kept, c)

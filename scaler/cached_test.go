@@ -79,14 +79,25 @@ func TestCacheKeepsOfAPodWhatIsRead(t *testing.T) {
 	if got, want := podresize.Kills(kept[0], "etcd"), podresize.Kills(whole, "etcd"); len(want) != 1 || !reflect.DeepEqual(got, want) {
 		t.Errorf("kills of the kept pod are %v, want %v", got, want)
 	}
+	keepsOfAPod(t, kept, whole)
+}
+
+func keepsOfAPod(t *testing.T, kept [2]*corev1.Pod, whole *corev1.Pod) {
+	t.Helper()
 	delete(whole.Annotations, "metapilot.io/config")
 	if got, want := kept[0].ObjectMeta, whole.ObjectMeta; got.ManagedFields != nil || !reflect.DeepEqual(got.Annotations, want.Annotations) || !reflect.DeepEqual(got.Labels, want.Labels) {
 		t.Errorf("kept is %+v", got)
 	}
+	sharesOfAPod(t, kept)
 	s := kept[0].Status.ContainerStatuses[0]
 	if s.Image != "" || s.AllocatedResources != nil || kept[0].Spec.Volumes != nil || kept[0].Spec.Containers[0].Image != "" || len(kept[0].Status.Conditions) != 2 || s.RestartCount != 2 {
 		t.Errorf("kept is %+v", kept[0])
 	}
+}
+
+func sharesOfAPod(t *testing.T, kept [2]*corev1.Pod) {
+	t.Helper()
+	s := kept[0].Status.ContainerStatuses[0]
 	for _, l := range []corev1.ResourceList{s.Resources.Requests, kept[1].Spec.Containers[0].Resources.Requests} {
 		if reflect.ValueOf(l).Pointer() != reflect.ValueOf(kept[0].Spec.Containers[0].Resources.Requests).Pointer() {
 			t.Error("the same amounts are kept twice")
@@ -159,6 +170,11 @@ func TestCacheKeepsOfARecordWhatIsRecalled(t *testing.T) {
 	if !equality.Semantic.DeepEqual(kept.Status, whole.Status) || !equality.Semantic.DeepEqual(kept.Spec.Kills, whole.Spec.Kills) || kept.Spec.Reason != whole.Spec.Reason || kept.Spec.Source != "oom" {
 		t.Errorf("kept is %+v", kept)
 	}
+	dropsOfARecord(t, kept)
+}
+
+func dropsOfARecord(t *testing.T, kept *v1alpha1.ScalingRecord) {
+	t.Helper()
 	if kept.Spec.Evidence != nil || kept.Spec.Proposals != nil || kept.Labels != nil || kept.OwnerReferences != nil || len(kept.Spec.Guards) != 1 {
 		t.Errorf("kept is %+v", kept)
 	}
@@ -206,7 +222,7 @@ func TestCacheKeepsOfAProfileWhatItTells(t *testing.T) {
 // Who writes sizing is told by managed fields, and by nothing else of them.
 func TestCacheKeepsWhoWritesSizing(t *testing.T) {
 	entry := func(manager, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	tc := &v1alpha1.TenantCluster{ObjectMeta: metav1.ObjectMeta{Name: "one", ManagedFields: []metav1.ManagedFieldsEntry{
 		entry("kubectl", `{"f:spec":{"f:version":{}}}`), entry("somebody", `{"f:spec":{"f:sizing":{"f:etcd":{}}}}`), {Manager: "nobody"},

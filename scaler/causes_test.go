@@ -27,29 +27,11 @@ func diagnosesAFlood(t *testing.T, w *world) {
 	w.meter.uses(tc.apiServer, "85m", "400Mi")
 	w.meter.tells(tc.apiServer, flood(12))
 	w.scalerOf(t, "flooded", "{}")
-	held := w.awaitHeld(t, "flooded", "kube-apiserver", "cause")
-	if !strings.Contains(held.Reason, "SeatsFull") || !strings.Contains(held.Reason, "flow schema crawler") || held.Wants.Requests.CPU.String() != "150m" {
-		t.Errorf("held is %+v", held)
-	}
-	said := w.status(t, "flooded", "kube-apiserver").Causes
-	if len(said) != 2 || said[0].Type != "SeatsFull" || said[0].ConfidencePercent != 90 || said[0].Evidence != nil || said[1].Type != "CPUBound" {
-		t.Errorf("the status tells of the causes %+v", said)
-	}
-	r := w.awaitRecord(t, "flooded", "Hold", 1)
-	if c := r.Spec.Causes; len(c) != 2 || c[0].Says != said[0].Says || c[0].Helps == "" || !strings.Contains(strings.Join(c[0].Evidence, ""), "12.0 in a second are turned away (queue-full)") {
-		t.Errorf("the record tells of the causes %+v", c)
-	}
+	tellsOfAFlood(t, w)
 	w.awaitCause(t, "flooded", "SeatsFull", corev1.EventTypeWarning)
 	w.awaitCause(t, "flooded", "CPUBound", corev1.EventTypeNormal)
 	w.mustGauge(t, "flooded", "kube-apiserver", "SeatsFull")
-
-	w.looks(t, tc.apiServer, 3)
-	before := w.versions(t, "flooded")
-	w.meter.tells(tc.apiServer, flood(17))
-	w.looks(t, tc.apiServer, 5)
-	if after := w.versions(t, "flooded"); before != after {
-		t.Errorf("with other numbers of the same the objects went from\n%s to\n%s", before, after)
-	}
+	keepsQuietOfAFlood(t, w, tc)
 
 	w.meter.tells(tc.apiServer, model.Reading{APIServer: &model.APIServer{}})
 	if up := w.awaitRecord(t, "flooded", "Up", 1); up.Spec.To.Requests.CPU.String() != "150m" || len(up.Spec.Causes) != 1 {
@@ -67,6 +49,40 @@ func diagnosesAFlood(t *testing.T, w *world) {
 		if e.Series != nil {
 			t.Errorf("within an hour it was told again: %+v", e)
 		}
+	}
+}
+
+// tellsOfAFlood: in the status and in a record.
+func tellsOfAFlood(t *testing.T, w *world) {
+	t.Helper()
+	held := w.awaitHeld(t, "flooded", "kube-apiserver", "cause")
+	if !strings.Contains(held.Reason, "SeatsFull") || !strings.Contains(held.Reason, "flow schema crawler") || held.Wants.Requests.CPU.String() != "150m" {
+		t.Errorf("held is %+v", held)
+	}
+	said := w.status(t, "flooded", "kube-apiserver").Causes
+	if len(said) != 2 || said[0].Type != "SeatsFull" || said[0].ConfidencePercent != 90 || said[0].Evidence != nil || said[1].Type != "CPUBound" {
+		t.Errorf("the status tells of the causes %+v", said)
+	}
+	recordsAFlood(t, w, said)
+}
+
+func recordsAFlood(t *testing.T, w *world, said []v1alpha1.Cause) {
+	t.Helper()
+	r := w.awaitRecord(t, "flooded", "Hold", 1)
+	if c := r.Spec.Causes; len(c) != 2 || c[0].Says != said[0].Says || c[0].Helps == "" || !strings.Contains(strings.Join(c[0].Evidence, ""), "12.0 in a second are turned away (queue-full)") {
+		t.Errorf("the record tells of the causes %+v", c)
+	}
+}
+
+// keepsQuietOfAFlood: other numbers of the same write nothing.
+func keepsQuietOfAFlood(t *testing.T, w *world, tc *tenant) {
+	t.Helper()
+	w.looks(t, tc.apiServer, 3)
+	before := w.versions(t, "flooded")
+	w.meter.tells(tc.apiServer, flood(17))
+	w.looks(t, tc.apiServer, 5)
+	if after := w.versions(t, "flooded"); before != after {
+		t.Errorf("with other numbers of the same the objects went from\n%s to\n%s", before, after)
 	}
 }
 

@@ -48,15 +48,17 @@ func TestDecisionsThatRestOnTheSurroundings(t *testing.T) {
 		change func(*view)
 		want   bool
 	}{
-		"nothing is called for":               {func(*view) {}, false},
-		"less is":                             {func(v *view) { v.plan.Decision = model.Down }, false},
-		"less is, and held":                   {func(v *view) { v.plan.Decision = model.Hold }, false},
-		"more is":                             {func(v *view) { v.plan.Decision = model.Up }, true},
-		"a size is taken back":                {func(v *view) { v.plan.Decision = model.Revert }, true},
-		"a restart is":                        {func(v *view) { v.plan.Decision = model.Restart }, true},
-		"a restart would bring something":     {func(v *view) { v.plan.Debt = "GOMEMLIMIT" }, true},
-		"its pods are replaced":               {func(v *view) { v.observed.Replaced = true }, true},
-		"more CPU is proposed, and held":      {func(v *view) { v.plan.Decision, v.plan.Proposals = model.Hold, []model.Proposal{{Resource: model.CPU, Value: 101}} }, true},
+		"nothing is called for":           {func(*view) {}, false},
+		"less is":                         {func(v *view) { v.plan.Decision = model.Down }, false},
+		"less is, and held":               {func(v *view) { v.plan.Decision = model.Hold }, false},
+		"more is":                         {func(v *view) { v.plan.Decision = model.Up }, true},
+		"a size is taken back":            {func(v *view) { v.plan.Decision = model.Revert }, true},
+		"a restart is":                    {func(v *view) { v.plan.Decision = model.Restart }, true},
+		"a restart would bring something": {func(v *view) { v.plan.Debt = "GOMEMLIMIT" }, true},
+		"its pods are replaced":           {func(v *view) { v.observed.Replaced = true }, true},
+		"more CPU is proposed, and held": {func(v *view) {
+			v.plan.Decision, v.plan.Proposals = model.Hold, []model.Proposal{{Resource: model.CPU, Value: 101}}
+		}, true},
 		"as much CPU is proposed as it has":   {func(v *view) { v.plan.Proposals = []model.Proposal{{Resource: model.CPU, Value: 100}} }, false},
 		"less memory is proposed than it has": {func(v *view) { v.plan.Proposals = []model.Proposal{{Resource: model.Memory, Value: 150}} }, false},
 	} {

@@ -73,7 +73,7 @@ func (ro *reportOptions) check() error {
 		return fmt.Errorf("--output %q: give one of %s", ro.output, outputs())
 	}
 	for _, by := range ro.by {
-		if _, err := report.ParseBy(by); err != nil {
+		if err := report.CheckBy(by); err != nil {
 			return fmt.Errorf("--by: %w", err)
 		}
 	}

@@ -163,7 +163,7 @@ func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []mode
 	regret := ""
 	for i := range proposals {
 		one := &proposals[i]
-		if one.Resource != r || one.Floor || one.Value <= o.Size.Steered(r) {
+		if !grows(o, one, r) {
 			continue
 		}
 		if one.Back {
@@ -185,6 +185,11 @@ func grow(o *model.Observed, p *model.Policy, r model.Resource, proposals []mode
 	}
 	d.value, d.proven = round(r, d.value), round(r, d.proven)
 	return d
+}
+
+// grows: it is about the resource, and proposes more of it than there is.
+func grows(o *model.Observed, one *model.Proposal, r model.Resource) bool {
+	return one.Resource == r && !one.Floor && one.Value > o.Size.Steered(r)
 }
 
 // stepOf is the largest step that the estimator's policy allows, in percent.

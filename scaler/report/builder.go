@@ -19,7 +19,7 @@ import (
 type Options struct {
 	Namespace string // of the ClusterScalers; all if empty
 	From, To  time.Time
-	By        []string // what ParseBy takes
+	By        []string // what CheckBy takes
 	Top       int      // lines of each list
 }
 
@@ -71,7 +71,7 @@ func New(o Options) (*Builder, error) {
 		return nil, errors.New("a report goes from a time to a later one")
 	}
 	for _, by := range o.By {
-		g, err := ParseBy(by)
+		g, err := parseBy(by)
 		if err != nil {
 			return nil, err
 		}

@@ -21,8 +21,14 @@ var groupings = []grouping{
 // byLabel is the start of the one that needs a key.
 const byLabel = "label="
 
-// ParseBy reads owner, component or label=<key>.
-func ParseBy(by string) (grouping, error) {
+// CheckBy says what is wrong with owner, component or label=<key>.
+func CheckBy(by string) error {
+	_, err := parseBy(by)
+	return err
+}
+
+// parseBy reads owner, component or label=<key>.
+func parseBy(by string) (grouping, error) {
 	for _, g := range groupings {
 		if g.name == by {
 			return g, nil

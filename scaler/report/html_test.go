@@ -27,8 +27,9 @@ func sized(cpu, memory, limit int64) v1alpha1.Size {
 
 func ago(d time.Duration) metav1.MicroTime { return metav1.NewMicroTime(now.Add(-d)) }
 
-// decided is a record whose pod used so many MiB then.
-func decided(of, component string, when time.Duration, d v1alpha1.Decision, phase v1alpha1.RecordPhase, from, to v1alpha1.Size, used int64, reason string) *v1alpha1.ScalingRecord {
+// decided is a record of an etcd that used so many MiB then.
+func decided(of string, when time.Duration, d v1alpha1.Decision, phase v1alpha1.RecordPhase, from, to v1alpha1.Size, used int64, reason string) *v1alpha1.ScalingRecord {
+	component := "etcd"
 	at, took, effect := metav1.NewTime(now.Add(-when)), int64(600), int64(1400)
 	in := ago(when - 2*time.Second)
 	return &v1alpha1.ScalingRecord{
@@ -45,12 +46,12 @@ func decided(of, component string, when time.Duration, d v1alpha1.Decision, phas
 func rescued(of string) []*v1alpha1.ScalingRecord {
 	small, middle, large := sized(100, 384, 512), sized(100, 384, 768), sized(250, 640, 2304)
 	return []*v1alpha1.ScalingRecord{
-		decided(of, "etcd", 21*time.Hour, v1alpha1.DecisionUp, v1alpha1.PhaseEscalated, small, middle, 505, "memory 512Mi -> 768Mi: etcd-0 was OOM-killed at 512Mi"),
-		decided(of, "etcd", 20*time.Hour+50*time.Minute, v1alpha1.DecisionUp, v1alpha1.PhaseVerified, middle, large, 760, "memory 768Mi -> 2304Mi: etcd-0 was OOM-killed at 768Mi"),
-		decided(of, "etcd", 9*time.Hour, v1alpha1.DecisionHold, v1alpha1.PhaseHeld, large, sized(250, 640, 1800), 900, "no window is open"),
-		decided(of, "etcd", 7*time.Hour, v1alpha1.DecisionDown, v1alpha1.PhaseRegretted, large, sized(250, 640, 1728), 950, "memory 2304Mi -> 1728Mi: needs less than 40 % of it"),
-		decided(of, "etcd", 6*time.Hour+20*time.Minute, v1alpha1.DecisionRevert, v1alpha1.PhaseVerified, sized(250, 640, 1728), large, 1600, "memory 1728Mi -> 2304Mi: it was taken back"),
-		decided(of, "etcd", time.Hour, v1alpha1.DecisionDown, v1alpha1.PhaseDryRun, large, sized(250, 640, 1728), 800, "memory 2304Mi -> 1728Mi: <b>left out</b>"),
+		decided(of, 21*time.Hour, v1alpha1.DecisionUp, v1alpha1.PhaseEscalated, small, middle, 505, "memory 512Mi -> 768Mi: etcd-0 was OOM-killed at 512Mi"),
+		decided(of, 20*time.Hour+50*time.Minute, v1alpha1.DecisionUp, v1alpha1.PhaseVerified, middle, large, 760, "memory 768Mi -> 2304Mi: etcd-0 was OOM-killed at 768Mi"),
+		decided(of, 9*time.Hour, v1alpha1.DecisionHold, v1alpha1.PhaseHeld, large, sized(250, 640, 1800), 900, "no window is open"),
+		decided(of, 7*time.Hour, v1alpha1.DecisionDown, v1alpha1.PhaseRegretted, large, sized(250, 640, 1728), 950, "memory 2304Mi -> 1728Mi: needs less than 40 % of it"),
+		decided(of, 6*time.Hour+20*time.Minute, v1alpha1.DecisionRevert, v1alpha1.PhaseVerified, sized(250, 640, 1728), large, 1600, "memory 1728Mi -> 2304Mi: it was taken back"),
+		decided(of, time.Hour, v1alpha1.DecisionDown, v1alpha1.PhaseDryRun, large, sized(250, 640, 1728), 800, "memory 2304Mi -> 1728Mi: <b>left out</b>"),
 	}
 }
 
@@ -64,6 +65,19 @@ func waves(of, most float64) (all []report.Point) {
 		all = append(all, report.Point{At: now.Add(-24*time.Hour + time.Duration(i)*5*time.Minute), Value: int64(of + (most-of)*day + most/12*math.Sin(float64(i*i)))})
 	}
 	return all
+}
+
+// scaled is what the status of tenant i tells of a component.
+func scaled(i int, component string) v1alpha1.ScaledComponent {
+	one := v1alpha1.ScaledComponent{Name: component, Size: sized(250, 640, 2304), Replicas: 3}
+	if i%3 == 0 {
+		one.Would = &v1alpha1.Rehearsal{Decision: v1alpha1.DecisionDown, To: sized(180+int64(i), 480, 1728)}
+	}
+	if i%7 == 3 && component == "etcd" {
+		one.Held = &v1alpha1.HeldChange{Guard: "node-capacity", Reason: "no node has room for </style><script>alert(4)</script>", Wants: sized(250, 640, 4608), Since: metav1.NewTime(now.Add(-5 * time.Hour))}
+		one.Would = &v1alpha1.Rehearsal{Decision: v1alpha1.DecisionHold, To: one.Held.Wants, Guard: "node-capacity"}
+	}
+	return one
 }
 
 // fleet is a made-up one with a tenant that means no good.
@@ -82,15 +96,7 @@ func fleet(t *testing.T) (*v1alpha1.FleetReport, []report.Chart) {
 		cs := &v1alpha1.ClusterScaler{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: tenant}}
 		cs.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}}
 		for _, c := range []string{"etcd", "kube-apiserver"} {
-			one := v1alpha1.ScaledComponent{Name: c, Size: sized(250, 640, 2304), Replicas: 3}
-			if i%3 == 0 {
-				one.Would = &v1alpha1.Rehearsal{Decision: v1alpha1.DecisionDown, To: sized(180+int64(i), 480, 1728)}
-			}
-			if i%7 == 3 && c == "etcd" {
-				one.Held = &v1alpha1.HeldChange{Guard: "node-capacity", Reason: "no node has room for </style><script>alert(4)</script>", Wants: sized(250, 640, 4608), Since: metav1.NewTime(now.Add(-5 * time.Hour))}
-				one.Would = &v1alpha1.Rehearsal{Decision: v1alpha1.DecisionHold, To: one.Held.Wants, Guard: "node-capacity"}
-			}
-			cs.Status.Components = append(cs.Status.Components, one)
+			cs.Status.Components = append(cs.Status.Components, scaled(i, c))
 		}
 		b.Scaler(cs, tenant)
 		records := rescued(tenant)

@@ -83,18 +83,8 @@ func names(of map[string][]Row) []string {
 func check(rows []Row) error {
 	for i := range rows {
 		row := &rows[i]
-		switch last := i == len(rows)-1; {
-		case strings.TrimSpace(row.Source) == "":
-			return fmt.Errorf("[%d].source is empty: write where its numbers come from", i)
-		case row.UpTo == nil && !last:
-			return fmt.Errorf("[%d] has no upTo, so that the rows after it hold for nothing: write it last", i)
-		case row.UpTo != nil && last:
-			return fmt.Errorf("[%d] is the last row and has an upTo, so that larger clusters have none: leave it out", i)
-		case row.UpTo != nil && *row.UpTo == Most{}:
-			return fmt.Errorf("[%d].upTo is empty: write nodes, pods, objects, bytes or requests", i)
-		}
-		if why := unfit(row.Floor); why != "" {
-			return fmt.Errorf("[%d].floor.%s", i, why)
+		if err := alone(row, i == len(rows)-1); err != nil {
+			return fmt.Errorf("[%d]%w", i, err)
 		}
 		if i > 0 {
 			if err := rises(&rows[i-1], row); err != nil {
@@ -104,6 +94,24 @@ func check(rows []Row) error {
 	}
 	if len(rows) == 0 {
 		return errors.New(" has no rows: write at least one, or leave it out")
+	}
+	return nil
+}
+
+// alone checks a row by itself.
+func alone(row *Row, last bool) error {
+	switch {
+	case strings.TrimSpace(row.Source) == "":
+		return errors.New(".source is empty: write where its numbers come from")
+	case row.UpTo == nil && !last:
+		return errors.New(" has no upTo, so that the rows after it hold for nothing: write it last")
+	case row.UpTo != nil && last:
+		return errors.New(" is the last row and has an upTo, so that larger clusters have none: leave it out")
+	case row.UpTo != nil && *row.UpTo == Most{}:
+		return errors.New(".upTo is empty: write nodes, pods, objects, bytes or requests")
+	}
+	if why := unfit(row.Floor); why != "" {
+		return fmt.Errorf(".floor.%s", why)
 	}
 	return nil
 }
@@ -132,6 +140,11 @@ func rises(before, row *Row) error {
 	if row.UpTo == nil {
 		return nil
 	}
+	return widens(before, row)
+}
+
+// widens: it is for larger clusters in one dimension at least, and for smaller ones in none.
+func widens(before, row *Row) error {
 	larger := false
 	for i, of := range before.UpTo.limits() {
 		switch has := row.UpTo.limits()[i]; {

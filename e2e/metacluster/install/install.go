@@ -21,6 +21,7 @@ import (
 // Namespace is where Metapilot's own programs run.
 const Namespace = "metapilot-system"
 
+// limit is how long the API server may take; builds take what they take on this machine.
 const limit = 2 * time.Minute
 
 var (
@@ -39,8 +40,6 @@ const kinds = "charts/metapilot-crds/templates"
 
 // Run installs what the checkout holds; run again it brings what has changed.
 func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("metapilot was not installed after %s", limit))
-	defer cancel()
 	store, err := component.NewStore()
 	if err != nil {
 		return err
@@ -48,6 +47,8 @@ func Run(ctx context.Context, c *cluster.Cluster, r *progress.Reporter) error {
 	if err := load(ctx, c, store, r); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("metapilot was not installed after %s", limit))
+	defer cancel()
 	return r.Step("Metapilot installed", "", func() (said string, err error) {
 		policies, err := policyServed(ctx, c)
 		if err != nil {

@@ -80,11 +80,9 @@ func (w Wanted) Compare(older, newer *Answer) (*Rates, error) {
 		if i < len(older.sums) && older.sums[i].key == s.key {
 			was, i = older.sums[i].value, i+1
 		}
-		switch kind := w[k.family].Kind; {
-		case kind == Counter && s.value < was, kind == Birth && s.value != was:
+		var ok bool
+		if s.value, ok = w[k.family].since(was, s.value, over); !ok {
 			return nil, errRestarted
-		case kind == Counter:
-			s.value = (s.value - was) / over.Seconds()
 		}
 		r.sums = append(r.sums, s)
 	}
@@ -92,6 +90,17 @@ func (w Wanted) Compare(older, newer *Answer) (*Rates, error) {
 		return nil, errRestarted
 	}
 	return r, nil
+}
+
+// since is what a value has become: that of a counter is its rate a second. It is not ok if only a new start explains it.
+func (f *Family) since(was, is float64, over time.Duration) (value float64, ok bool) {
+	switch {
+	case f.Kind == Counter && is < was, f.Kind == Birth && is != was:
+		return 0, false
+	case f.Kind == Counter:
+		return (is - was) / over.Seconds(), true
+	}
+	return is, true
 }
 
 // lost: it was counted before, and is not any more.

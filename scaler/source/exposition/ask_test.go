@@ -24,7 +24,7 @@ func stranger(t *testing.T, handler http.HandlerFunc) string {
 }
 
 func says(text string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }
+	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) }
 }
 
 var some = Want(append(Histogram("took_seconds", "name"),
@@ -71,8 +71,27 @@ held 2
 // one line that is wanted, one of many.
 func one(i int) string { return fmt.Sprintf("asked_total{code=\"200\",verb=\"V%d\"} 1\n", i) }
 
+// filler is what is not looked at.
+var filler = strings.Repeat("apiserver_something_bucket{le=\"0.5\",resource=\"configmaps\",verb=\"LIST\"} 12345\n", 1000)
+
+func forEver(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, text)
+		}
+	}
+}
+
+// numbered writes so many lines.
+func numbered(lines int, line func(int) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := range lines {
+			fmt.Fprint(w, line(i))
+		}
+	}
+}
+
 func TestStrangersCostWhatTheyMayAndNoMore(t *testing.T) {
-	filler := strings.Repeat("apiserver_something_bucket{le=\"0.5\",resource=\"configmaps\",verb=\"LIST\"} 12345\n", 1000)
 	for name, tc := range map[string]struct {
 		serve  http.HandlerFunc
 		result Result
@@ -88,48 +107,28 @@ func TestStrangersCostWhatTheyMayAndNoMore(t *testing.T) {
 		"200 MB, as it says": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "209715200")
 		}, TooLarge, "its metrics are larger than 32 MiB"},
-		"for ever": {func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				io.WriteString(w, filler)
-			}
-		}, TooLarge, "its metrics are larger than 32 MiB"},
-		"one line for ever": {func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				io.WriteString(w, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
-			}
-		}, TooLarge, "its metrics are larger than 32 MiB"},
+		"for ever":          {forEver(filler), TooLarge, "its metrics are larger than 32 MiB"},
+		"one line for ever": {forEver("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), TooLarge, "its metrics are larger than 32 MiB"},
 		"one wanted line for ever": {func(w http.ResponseWriter, r *http.Request) {
-			io.WriteString(w, "asked_total{code=\"")
-			for r.Context().Err() == nil {
-				io.WriteString(w, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
-			}
+			fmt.Fprint(w, "asked_total{code=\"")
+			forEver("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")(w, r)
 		}, Unreadable, "a line of asked_total is longer than 64 KiB"},
-		"too many samples": {func(w http.ResponseWriter, _ *http.Request) {
-			for i := range 200_001 {
-				io.WriteString(w, one(i))
-			}
-		}, TooLarge, "its metrics have more than 200000 samples of what is looked at"},
-		"too many sums": {func(w http.ResponseWriter, _ *http.Request) {
-			for i := range 4097 {
-				fmt.Fprintf(w, "asked_total{code=\"%d\"} 1\n", i)
-			}
-		}, TooLarge, "its metrics have more than 4096 different values of what is looked at, or 256 KiB of labels"},
-		"long labels": {func(w http.ResponseWriter, _ *http.Request) {
-			for i := range 30 {
-				fmt.Fprintf(w, "asked_total{code=\"%d%s\"} 1\n", i, strings.Repeat("x", 10_000))
-			}
-		}, TooLarge, "its metrics have more than 4096 different values of what is looked at, or 256 KiB of labels"},
+		"too many samples": {numbered(200_001, one), TooLarge, "its metrics have more than 200000 samples of what is looked at"},
+		"too many sums":    {numbered(4097, func(i int) string { return fmt.Sprintf("asked_total{code=\"%d\"} 1\n", i) }), TooLarge, "its metrics have more than 4096 different values of what is looked at, or 256 KiB of labels"},
+		"long labels": {numbered(30, func(i int) string {
+			return fmt.Sprintf("asked_total{code=\"%d%s\"} 1\n", i, strings.Repeat("x", 10_000))
+		}), TooLarge, "its metrics have more than 4096 different values of what is looked at, or 256 KiB of labels"},
 		"a bomb": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
 			for range 200 {
-				io.WriteString(z, filler)
+				fmt.Fprint(z, filler)
 			}
 			z.Close()
 		}, Unreadable, "its metrics are compressed, which was not asked for"},
 		"half of it": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
-			io.WriteString(w, "held 1\n")
+			fmt.Fprint(w, "held 1\n")
 		}, Unreachable, `its metrics cannot be asked: "unexpected EOF"`},
 		"half a line":        {says("held 1\nasked_total{code=\"200\"} 1"), Unreadable, "its metrics end in the middle of a line"},
 		"not a number":       {says("held NaN\n"), Unreadable, "its metrics say NaN of held"},
@@ -165,7 +164,7 @@ func TestSlowStrangersAreLeftInTime(t *testing.T) {
 	for name, serve := range map[string]http.HandlerFunc{
 		"one byte after the other": func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
-				io.WriteString(w, "h")
+				fmt.Fprint(w, "h")
 				w.(http.Flusher).Flush()
 				time.Sleep(10 * time.Millisecond)
 			}

@@ -148,14 +148,7 @@ func (r *reading) parse() error {
 
 // add adds one sample.
 func (r *reading) add(f *Family, m *dto.Metric) error {
-	label := func(name string) string {
-		for _, pair := range m.Label {
-			if pair.GetName() == name {
-				return pair.GetValue()
-			}
-		}
-		return ""
-	}
+	label := func(name string) string { return labelOf(m, name) }
 	if f.Skip != nil && f.Skip(label) {
 		return nil
 	}
@@ -179,6 +172,15 @@ func (r *reading) add(f *Family, m *dto.Metric) error {
 		return faultf(TooLarge, "its metrics have more than %d different values of what is looked at, or %d KiB of labels", mostSums, mostKept>>10)
 	}
 	return nil
+}
+
+func labelOf(m *dto.Metric, name string) string {
+	for _, pair := range m.Label {
+		if pair.GetName() == name {
+			return pair.GetValue()
+		}
+	}
+	return ""
 }
 
 // short cuts what a stranger wrote.

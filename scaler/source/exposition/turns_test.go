@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -158,8 +159,10 @@ func TestTheFleetHasItsBytesAndNoMore(t *testing.T) {
 				f.clock.Step(min(max(wait, time.Millisecond), time.Second))
 				continue
 			}
-			var i int
-			fmt.Sscan(one.whom, &i)
+			i, err := strconv.Atoi(one.whom)
+			if err != nil {
+				t.Fatal(err)
+			}
 			questions[i]++
 			if broken(i) {
 				f.done(one, 0, false)
@@ -172,6 +175,11 @@ func TestTheFleetHasItsBytesAndNoMore(t *testing.T) {
 	if per := spent / hours.Seconds(); per > rate*1.05 || per < rate*0.8 {
 		t.Errorf("%.1f MiB a second came, of %d", per/(1<<20), rate>>20)
 	}
+	mustBeAskedFairly(t, questions, broken, trouble)
+}
+
+func mustBeAskedFairly(t *testing.T, questions []int, broken, trouble func(int) bool) {
+	t.Helper()
 	for i, n := range questions {
 		least, most := 10, 18 // a round is of 800 answers and of 20 times 100, of 5 MB each: 28 minutes
 		switch {

@@ -61,7 +61,7 @@ func TestKubeletsAreAskedWithATokenThatIsWorthNothingElse(t *testing.T) {
 	trust := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
 	trust.RootCAs.AddCert(server.Certificate())
 	s := New(c, TokenOf(c, types.NamespacedName{Namespace: "default", Name: "cluster-scaler-kubelets"}), trust, clock.RealClock{}, exposition.NewPurse(1<<30))
-	go s.Start(t.Context(), func() {})
+	go func() { _ = s.Start(t.Context(), func() {}) }()
 
 	eventually(t, func() error {
 		pod := look(s, 400)

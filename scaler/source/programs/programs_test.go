@@ -3,6 +3,7 @@ package programs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -76,7 +77,7 @@ func serve(t *testing.T, s *corev1.Secret) (port int) {
 		if name := r.TLS.PeerCertificates[0].Subject.CommonName; name != "cluster-scaler" {
 			t.Errorf("%s asks", name)
 		}
-		w.Write([]byte("apiserver_request_total{code=\"200\"} 5\n"))
+		fmt.Fprint(w, "apiserver_request_total{code=\"200\"} 5\n")
 	}))
 	server.TLS = trust
 	server.StartTLS()
@@ -184,7 +185,7 @@ func TestLookNeverWaits(t *testing.T) {
 	s.programs = map[string]program{"etcd": {etcd, number(t, parse(t, server.URL).Port()), false}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { s.Start(ctx, func() { t.Error("it woke everybody") }); close(ended) }()
+	go func() { _ = s.Start(ctx, func() { t.Error("it woke everybody") }); close(ended) }()
 	done := make(chan struct{})
 	go func() {
 		for range 1000 {

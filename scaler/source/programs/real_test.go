@@ -41,7 +41,7 @@ func TestRealProgramsTell(t *testing.T) {
 		"kube-apiserver": {apiServer, number(t, api.Port()), true},
 		"etcd":           {etcd, number(t, store.Port()), false},
 	}
-	go s.Start(t.Context(), func() {})
+	go func() { _ = s.Start(t.Context(), func() {}) }()
 	clients := kubernetes.NewForConfigOrDie(env.Config)
 
 	apiserver := func() model.Reading { return look(s, "kube-apiserver", api.Hostname()).Reading }
@@ -70,6 +70,11 @@ func checkAPIServer(t *testing.T, r model.Reading) {
 	if a.Storage.Count <= 0 || a.Storage.Mean <= 0 || a.Storage.P99 < a.Storage.Mean/2 || a.Storage.P99 > time.Minute {
 		t.Errorf("storage is told as %+v", a.Storage)
 	}
+	checkSeats(t, a)
+}
+
+func checkSeats(t *testing.T, a *model.APIServer) {
+	t.Helper()
 	if a.Objects["namespaces"] < 3 || a.Objects["flowschemas.flowcontrol.apiserver.k8s.io"] < 5 {
 		t.Errorf("objects are told as %v", a.Objects)
 	}
@@ -81,6 +86,11 @@ func checkAPIServer(t *testing.T, r model.Reading) {
 	if l := levels["workload-low"]; l.Seats <= 0 || l.Queued != 0 || l.Rejected != 0 || seats < 600 {
 		t.Errorf("levels are told as %+v", a.Levels)
 	}
+	checkFlows(t, a)
+}
+
+func checkFlows(t *testing.T, a *model.APIServer) {
+	t.Helper()
 	work := 0.0
 	for _, f := range a.Flows {
 		if f.Schema == "exempt" || f.Schema == "global-default" {

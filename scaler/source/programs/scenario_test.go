@@ -2,7 +2,6 @@ package programs
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -47,7 +46,7 @@ func (st *stage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	io.WriteString(w, st.text)
+	fmt.Fprint(w, st.text)
 }
 
 func (st *stage) look(component string) model.Reading {
