@@ -52,6 +52,7 @@ func (r *Reconciler) carryOut(ctx context.Context, cs *v1alpha1.ClusterScaler, t
 	err := r.Client.Create(ctx, rec, client.FieldOwner(actuator.Owner))
 	fresh := err == nil
 	if err != nil && !apierrors.IsAlreadyExists(err) {
+		r.ledger.release(keyOf(cs, v), v.observed.Now)
 		return fmt.Errorf("writing ScalingRecord %s: %w", rec.Name, err)
 	}
 	v.before.LastRecord = rec.Name

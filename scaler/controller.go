@@ -43,6 +43,7 @@ type Reconciler struct {
 	profiles  bool       // the kind WorkloadProfile is installed
 	announced *lru.Cache // causes by scaler, component and type, and when people were told
 	written   sync.Map   // UID of a TenantCluster or workload -> its generation that has what the scaler wrote last
+	ledger    *ledger
 }
 
 // behind: the cache has not seen yet what the scaler wrote last of an object.
@@ -84,6 +85,9 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 	if err := r.watchProfiles(m, b); err != nil {
 		return err
 	}
+	if err := r.watchFleet(m, b); err != nil {
+		return err
+	}
 	return b.Complete(r)
 }
 
@@ -118,7 +122,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("observing: %w", err)
 	}
-	if err := r.decide(ctx, target, views); err != nil {
+	if err := r.decide(ctx, cs, target, views); err != nil {
 		return reconcile.Result{}, fmt.Errorf("observing the fleet: %w", err)
 	}
 	actErr := r.act(ctx, cs, target, views)

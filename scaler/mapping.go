@@ -22,11 +22,8 @@ const (
 	byTenant = "tenant"         // ClusterScalers by the TenantCluster that they name
 	byNode   = "spec.nodeName"  // pods
 	byScaler = "spec.scaler"    // ScalingRecords
-	byMove   = "disruptive"     // ScalingRecords of what moved pods
 	byTarget = "spec.targetRef" // WorkloadProfiles
 )
-
-const yes = "yes"
 
 func index(i client.FieldIndexer) error {
 	ctx := context.Background() // registering waits for nothing
@@ -38,7 +35,6 @@ func index(i client.FieldIndexer) error {
 		{&v1alpha1.ClusterScaler{}, byTenant, func(o client.Object) []string { return nonEmpty(TenantOf(o.(*v1alpha1.ClusterScaler))) }},
 		{&corev1.Pod{}, byNode, func(o client.Object) []string { return nonEmpty(o.(*corev1.Pod).Spec.NodeName) }},
 		{&v1alpha1.ScalingRecord{}, byScaler, func(o client.Object) []string { return []string{o.(*v1alpha1.ScalingRecord).Spec.Scaler} }},
-		{&v1alpha1.ScalingRecord{}, byMove, func(o client.Object) []string { return moved(o.(*v1alpha1.ScalingRecord)) }},
 	} {
 		if err := i.IndexField(ctx, one.object, one.field, one.value); err != nil {
 			return err
@@ -52,13 +48,6 @@ func nonEmpty(s string) []string {
 		return nil
 	}
 	return []string{s}
-}
-
-func moved(r *v1alpha1.ScalingRecord) []string {
-	if r.Spec.Disruptive && r.Status.Phase != v1alpha1.PhaseFailed {
-		return []string{yes}
-	}
-	return nil
 }
 
 // TenantOf is the name of the TenantCluster that a ClusterScaler looks after; empty if it looks after workloads.

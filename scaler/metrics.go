@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	"github.com/metapilot/metapilot/scaler/fleet"
 	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 )
@@ -29,10 +30,16 @@ var (
 		Name: "metapilot_scaler_reaction_seconds", Help: "Time from what a source saw to the decision and to its effect; of OOM kills it is known to the second.",
 		Buckets: []float64{0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 30, 120},
 	}, []string{"source", "until"})
+	fleetCandidates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "metapilot_scaler_fleet_candidates", Help: "Components that could be smaller, by whether their turn has come.",
+	}, []string{"group", "state"})
+	fleetStopped = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "metapilot_scaler_fleet_downs_stopped", Help: "1 where nothing shrinks because too much of it was taken back; the group of the whole fleet is *.",
+	}, []string{"group"})
 )
 
 func init() {
-	metrics.Registry.MustRegister(decisions, holds, oomKills, reaction, fitError, fitTenants)
+	metrics.Registry.MustRegister(decisions, holds, oomKills, reaction, fitError, fitTenants, fleetCandidates, fleetStopped)
 }
 
 func count(v *view) {
@@ -40,6 +47,33 @@ func count(v *view) {
 		holds.WithLabelValues(v.component.name, held.Guard).Inc()
 	}
 	decisions.WithLabelValues(v.component.name, string(v.plan.Decision), strconv.FormatBool(v.plan.DryRun)).Inc()
+}
+
+// wholeFleet is no value that a label may have.
+const wholeFleet = "*"
+
+// countFleet tells of a schedule.
+func countFleet(s *fleet.Schedule) {
+	fleetStopped.Reset()
+	fleetStopped.WithLabelValues(wholeFleet).Set(0)
+	for i := range s.Stops {
+		group := s.Stops[i].Group
+		if s.Stops[i].Fleet {
+			group = wholeFleet
+		}
+		fleetStopped.WithLabelValues(group).Set(1)
+	}
+	fleetCandidates.Reset()
+	fleetCandidates.WithLabelValues("", "waiting").Set(0)
+	for i := range s.Places {
+		p, state := &s.Places[i], "waiting"
+		if p.Turn.Open {
+			state = "open"
+		} else if p.Stopped {
+			state = "stopped"
+		}
+		fleetCandidates.WithLabelValues(p.Group, state).Inc()
+	}
 }
 
 // countKills counts those that the status did not tell of before.

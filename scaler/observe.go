@@ -41,7 +41,6 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 	for i := range t.components {
 		v := &views[i]
 		v.component, v.policy = &t.components[i], plan.PolicyOf(&cs.Spec, t.components[i].name)
-		v.policy.FleetMoves, v.policy.FleetWithin = r.Budget.Moves, r.Budget.Within
 		v.before = said(cs, v.component.name)
 		if v.before.TargetUID != v.component.uid {
 			v.before = v1alpha1.ScaledComponent{Name: v.component.name} // it was about another one of this name
@@ -60,6 +59,7 @@ func (r *Reconciler) observe(ctx context.Context, cs *v1alpha1.ClusterScaler, t 
 		}
 		v.recall()
 		v.look(r.Sources, t.key)
+		r.ledger.tell(keyOf(cs, v), &v.observed, &v.policy)
 	}
 	scale := scaleOf(cs.Status.Scale, views, now)
 	for i := range views {

@@ -25,20 +25,27 @@ import (
 
 // watchProfiles watches and indexes WorkloadProfiles, if there are any: a scaler without them grows what has to grow, and shrinks nothing.
 func (r *Reconciler) watchProfiles(m ctrl.Manager, b *builder.Builder) error {
-	kind := schema.GroupKind{Group: v1alpha1.GroupVersion.Group, Kind: "WorkloadProfile"}
-	_, err := m.GetRESTMapper().RESTMapping(kind, v1alpha1.GroupVersion.Version)
-	switch {
-	case apimeta.IsNoMatchError(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("looking for the kind WorkloadProfile: %w", err)
+	var err error
+	if r.profiles, err = installed(m, "WorkloadProfile"); !r.profiles {
+		return err
 	}
-	r.profiles = true
 	b.Watches(&v1alpha1.WorkloadProfile{}, handler.EnqueueRequestsFromMapFunc(r.scalersOfPart), builder.WithPredicates(telling))
 	return m.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.WorkloadProfile{}, byTarget, func(o client.Object) []string {
 		ref := &o.(*v1alpha1.WorkloadProfile).Spec.TargetRef
 		return []string{ref.Kind + "/" + ref.Name}
 	})
+}
+
+// installed tells whether the meta cluster has a kind of ours.
+func installed(m ctrl.Manager, kind string) (bool, error) {
+	_, err := m.GetRESTMapper().RESTMapping(schema.GroupKind{Group: v1alpha1.GroupVersion.Group, Kind: kind}, v1alpha1.GroupVersion.Version)
+	switch {
+	case apimeta.IsNoMatchError(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for the kind %s: %w", kind, err)
+	}
+	return true, nil
 }
 
 // telling passes writes of a profile that decisions may rest on; a recommender writes many others. Its last sample is looked at with those of the pods.

@@ -110,17 +110,3 @@ func decidedIn(r *v1alpha1.ScalingRecord) model.Decided {
 	}
 	return d
 }
-
-// moves are when pods were moved anywhere in the fleet.
-func (r *Reconciler) moves(ctx context.Context) ([]time.Time, error) {
-	var list v1alpha1.ScalingRecordList
-	if err := r.Client.List(ctx, &list, client.MatchingFields{byMove: yes}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
-	}
-	var all []time.Time
-	for i := range list.Items {
-		all = append(all, list.Items[i].Spec.DecidedAt.Time)
-	}
-	slices.SortFunc(all, time.Time.Compare)
-	return all, nil
-}

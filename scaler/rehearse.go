@@ -11,9 +11,10 @@ import (
 func (v *view) rehearse() *v1alpha1.Rehearsal {
 	p := &v.plan
 	if v.policy.Up == model.Off || v.policy.Down == model.Off {
-		policy := v.policy
+		policy, observed := v.policy, v.observed
+		observed.Turn.Open = true // nobody who is Off stands in the queue
 		policy.Up, policy.Down = rehearsing(policy.Up), rehearsing(policy.Down)
-		rehearsed := plan.Decide(&v.observed, &policy)
+		rehearsed := plan.Decide(&observed, &policy)
 		p = &rehearsed
 	}
 	switch {

@@ -84,6 +84,7 @@ func probed(t target, views []view) *v1alpha1.ProbeStatus {
 // forgetNothing keeps what was said of components that were not looked at.
 func forgetNothing(before, now []v1alpha1.ScaledComponent) []v1alpha1.ScaledComponent {
 	for _, c := range before {
+		c.Turn = nil // nobody would use it
 		if !slices.ContainsFunc(now, func(n v1alpha1.ScaledComponent) bool { return n.Name == c.Name }) {
 			now = append(now, c)
 		}
@@ -153,7 +154,7 @@ func (v *view) says() v1alpha1.ScaledComponent {
 	s := v1alpha1.ScaledComponent{
 		Name: v.component.name, TargetUID: v.component.uid, Size: plan.InAPI(v.observed.Size), Replicas: int32(v.component.replicas), Would: v.would, Says: says, Yields: told(v.yields), WhyNotSmaller: smaller, Idle: idleOf(&v.plan.Idle),
 		RestartDebt: v.plan.Debt, Grown: told(v.observed.Grown), Shrunk: told(v.observed.Shrunk), LastRecord: v.before.LastRecord,
-		Causes: v.saysCauses(), Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
+		Causes: v.saysCauses(), Turn: v.turn(), Kills: record.Kills(&v.observed), Waits: record.Missing(&v.observed), UsageUnknown: v.observed.Metrics,
 	}
 	if held := v.plan.Held; held != nil {
 		s.Held = &v1alpha1.HeldChange{Guard: held.Guard, Reason: held.Says, Wants: plan.InAPI(v.plan.Wants), Since: metav1.NewTime(v.observed.Now)}

@@ -91,6 +91,10 @@ type ScaledComponent struct {
 	// +listType=map
 	// +listMapKey=type
 	Causes []Cause `json:"causes,omitempty"`
+	// Turn is a step down that waits for nothing but its turn among those of the fleet; the mode may be DryRun.
+	//
+	// +optional
+	Turn *Turn `json:"turn,omitempty"`
 	// Waits says which pod does not run with this size yet, and why.
 	//
 	// +optional
@@ -143,6 +147,25 @@ type Rehearsal struct {
 	//
 	// +optional
 	Guard string `json:"guard,omitempty"`
+}
+
+// Turn is a step down that waits for nothing but its turn among those of the fleet. The least risk comes first, then the largest saving.
+type Turn struct {
+	// To is the size that it would have.
+	To Size `json:"to"`
+	// Saving of it, over all pods.
+	Saving Saving `json:"saving"`
+	// Risk in points, and what they come from.
+	Risk int32 `json:"risk"`
+	// +optional
+	// +listType=atomic
+	Risks []string `json:"risks,omitempty"`
+	// Since when it waits.
+	Since metav1.Time `json:"since"`
+	// DryRun: it would only be told.
+	//
+	// +optional
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // Idle is how long less than it has was recommended of each resource, and the most that was. The time starts anew whenever that is not so, or not known.

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
+	downs "github.com/metapilot/metapilot/scaler/fleet"
 	"github.com/metapilot/metapilot/scaler/model"
 	"github.com/metapilot/metapilot/scaler/plan"
 )
@@ -22,6 +23,9 @@ type tenant struct {
 // component is one part of a tenant: what is stored of it, its pods, and what the scaler has seen of both.
 type component struct {
 	name        string
+	group       string
+	waits       *downs.Candidate // in the status, for its turn to be made smaller
+	down        int              // the last step down among those that records tell of
 	quorum      bool
 	policy      model.Policy
 	birth       model.Size
@@ -64,7 +68,7 @@ func newFleet(config Config) *fleet {
 	span := time.Duration(config.Days) * 24 * time.Hour
 	f := &fleet{
 		config: config, random: rand.New(rand.NewPCG(config.Seed, 11)), now: begin, end: begin.Add(span),
-		settled: begin.Add(span * 3 / 5), named: map[string]*node{}, report: &Report{Holds: map[string]int{}},
+		settled: begin.Add(span * 3 / 5), named: map[string]*node{}, queue: newQueue(), report: &Report{Holds: map[string]int{}},
 	}
 	if config.Seasons {
 		f.settled = f.end
@@ -106,7 +110,7 @@ func (f *fleet) tenant(i int) *tenant {
 			size = times(size, 1+f.random.Int64N(roomy))
 		}
 		c := &component{
-			name: t.name + "/" + preset.name, quorum: preset.quorum, policy: plan.PolicyOf(spec, preset.name), birth: size, size: size,
+			name: t.name + "/" + preset.name, group: []string{"even", "odd"}[i%2], quorum: preset.quorum, policy: plan.PolicyOf(spec, preset.name), birth: size, size: size,
 			goMemLimit: f.config.Restarts && preset.told, records: map[recordKey]bool{}, homes: map[int]*node{},
 		}
 		if f.config.Seasons {

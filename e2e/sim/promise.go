@@ -13,6 +13,7 @@ import (
 //   - nothing grows without evidence, and growing lowers nothing;
 //   - nothing shrinks soon after it grew, on data that is missing, without half a day of reason, or further than a step; memory of a quorum only in a
 //     maintenance window;
+//   - of the whole fleet and of each group no more is made smaller within a time than is allowed, and nothing where too much was taken back;
 //   - what comes again by the day or the week is no reason to grow within a day after a step down: there is no saw-tooth;
 //   - that nothing changes is hardly ever written;
 //   - what a node refuses is taken back, and not tried again at once;
@@ -77,7 +78,7 @@ func (f *fleet) judge(c *component, o *model.Observed, p *model.Plan) {
 		c.truth.grown = f.now
 	case model.Down:
 		f.report.Downs++
-		fault = join(fault, f.judgeShrinking(c, p))
+		fault = join(fault, join(f.judgeShrinking(c, p), f.judgeTurn(c)))
 		c.truth.lower(p, f.now)
 	case model.Revert:
 		f.report.Reverts++

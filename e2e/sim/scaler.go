@@ -31,6 +31,7 @@ func scaler(f *fleet, t *tenant) {
 		}
 		c.truth.note(p.Idle != c.told.Idle)
 		c.told.Kills, c.told.Idle = o.Kills, p.Idle
+		c.wait(o, &p)
 		c.effect(f)
 		if !p.Record() { // what carryOut has told is newer
 			c.told.Grown, c.told.Shrunk = o.Grown, o.Shrunk
@@ -55,6 +56,9 @@ func (f *fleet) carryOut(c *component, o *model.Observed, p *model.Plan) (dead b
 		c.restartedAt = f.now
 	} else {
 		c.size, c.resized = p.To, f.now
+	}
+	if p.Decision == model.Down {
+		f.queue.stored(c, f.now)
 	}
 	if f.dies() {
 		return true
@@ -107,6 +111,7 @@ func (c *component) write(f *fleet, o *model.Observed, p *model.Plan) {
 	f.report.Records++
 	c.truth.record(f, c)
 	c.told.Remember(p.Decided(f.now))
+	f.queue.record(c, p, f.now)
 }
 
 // look brings the scaler's cache of pods up to now.
@@ -131,7 +136,7 @@ func (f *fleet) observe(c *component) *model.Observed {
 	o := new(model.Observed)
 	*o = c.told
 	o.Now, o.Component, o.Quorum, o.Size, o.Kills, o.Replicas = f.now, c.name, c.quorum, c.size, c.kills(), c.replicas
-	o.Windows.Open = open(f.now)
+	o.Windows.Open, o.Turn = open(f.now), f.queue.turns[c.name]
 	o.DateChanges()
 	o.Restarted, o.Restarting = c.restartedAt, f.now.Sub(c.restartedAt) < rolling && slices.ContainsFunc(c.pods, func(p *pod) bool { return p.created.Before(c.restartedAt) })
 	o.Moves, o.Pods = f.moves[max(0, len(f.moves)-100):], make([]model.Pod, len(c.view))

@@ -68,6 +68,7 @@ type fleet struct {
 	outage  time.Time   // of the metrics API: until when
 	silence time.Time   // of the recommender
 	serial  int         // of containers
+	queue   queue
 	report  *Report
 }
 
@@ -87,6 +88,7 @@ func Run(config Config) *Report {
 // step gives every controller of every tenant its turn, in an order of its own.
 func (f *fleet) step() {
 	f.weather()
+	f.reckon()
 	turns := []func(*fleet, *tenant){kubelet, metrics, operator, scaler}
 	if f.config.Shrinks {
 		turns = append(turns, recommender)
@@ -116,6 +118,7 @@ func (f *fleet) stepsPerDay() int { return int(24 * time.Hour / f.config.Step) }
 
 // forget is what a restart of the scaler does: readings are kept in memory only, and caches are filled anew.
 func (f *fleet) forget() {
+	clear(f.queue.turns)
 	for _, t := range f.tenants {
 		for _, c := range t.components {
 			for _, p := range c.pods {

@@ -11,7 +11,7 @@ import (
 var pureRooms = []string{
 	"operators/*/plan",
 	"recommender/model", "recommender/estimator",
-	"scaler/model", "scaler/plan", "scaler/estimator", "scaler/cause", "scaler/report", "scaler/sizetable", "scaler/fit",
+	"scaler/model", "scaler/plan", "scaler/estimator", "scaler/cause", "scaler/fleet", "scaler/report", "scaler/sizetable", "scaler/fit",
 	"kvass/assign",
 	"internal/conditions", "internal/rollout", "internal/units",
 	"e2e/metacluster/supervisor/plan",

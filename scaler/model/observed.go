@@ -31,6 +31,9 @@ type Observed struct {
 	Stuck      string    // why the target as a whole cannot be changed; empty if it can
 	Nodes      []Node
 	Moves      []time.Time // disruptive moves of the whole fleet, oldest first
+	Group      string      // of the fleet that its target belongs to
+	GroupMoves []time.Time // of that group, oldest first
+	Turn       Turn        // to be made smaller
 	Windows    Maintenance
 	Probe      Probe
 	Fleet      Fleet

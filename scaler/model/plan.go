@@ -13,6 +13,7 @@ type Plan struct {
 	Source    string    // that has seen what the decision rests on; empty if no source calls for it
 	Signal    time.Time // when that happened
 	Smaller   string    // why it is not smaller, or by how much it could be
+	Lower     Size      // that it would have if its turn came, or has come; zero if something else keeps it from being smaller
 	Debt      string    // what a restart would bring; empty if nothing
 	Idle      Spells    // what to know at the next look
 	Proposals []Proposal

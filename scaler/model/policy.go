@@ -52,6 +52,8 @@ type Policy struct {
 
 	FleetMoves  int // disruptive moves of the whole fleet within FleetWithin
 	FleetWithin time.Duration
+	GroupMoves  int           // of its group within GroupWithin
+	GroupWithin time.Duration // zero if there are no groups
 }
 
 // Utilization is when a source calls for more.

@@ -60,6 +60,7 @@ func (c *conclusion) take(d *draft) {
 	c.plan.Verdicts = append(c.plan.Verdicts, said...)
 	last := &said[len(said)-1]
 	if d.decision == model.Down {
+		c.queues(d, last)
 		c.lessens(d, last)
 		if step := d.size(c.plan.Wants); step != c.plan.Wants {
 			wants = step // nobody wants more of it at once

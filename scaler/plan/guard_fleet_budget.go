@@ -4,27 +4,27 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/metapilot/metapilot/scaler/fleet"
 	"github.com/metapilot/metapilot/scaler/model"
 )
 
-// guardFleetBudget: so many disruptive moves of the whole fleet in so much time (HyperShift allows five in ten minutes). In place is free, and a
-// kill has disturbed its component already.
+// guardFleetBudget: so many disruptive moves of the whole fleet in so much time (HyperShift allows five in ten minutes), and so many of a group, so that
+// one group's moves are not all that there are. In place is free, and a kill has disturbed its component already.
 func guardFleetBudget(d *draft) model.Verdict {
 	if d.urgent || d.decision != model.Restart && !d.o.Replaced {
 		return passed
 	}
-	var recent []time.Time
-	for _, at := range d.o.Moves {
-		if d.o.Now.Sub(at) < d.p.FleetWithin {
-			recent = append(recent, at)
-		}
+	of := fleet.Budget{Count: d.p.FleetMoves, Within: d.p.FleetWithin}
+	if until, spent := of.Spent(d.o.Moves, d.o.Now); spent {
+		return outOfMoves("the fleet", of, until)
 	}
-	if len(recent) < d.p.FleetMoves {
-		return passed
+	of = fleet.Budget{Count: d.p.GroupMoves, Within: d.p.GroupWithin}
+	if until, spent := of.Spent(d.o.GroupMoves, d.o.Now); spent && of.Within > 0 {
+		return outOfMoves("its group "+d.o.Group, of, until)
 	}
-	v := hold(fmt.Sprintf("the fleet has had its %d disruptive moves within %s", d.p.FleetMoves, d.p.FleetWithin))
-	if d.p.FleetMoves > 0 { // there is room again when so many are over that fewer are left
-		v.Until = recent[len(recent)-d.p.FleetMoves].Add(d.p.FleetWithin)
-	}
-	return v
+	return passed
+}
+
+func outOfMoves(who string, b fleet.Budget, until time.Time) model.Verdict {
+	return model.Verdict{Held: true, Until: until, Says: fmt.Sprintf("%s has had its %d disruptive moves within %s", who, b.Count, b.Within)}
 }

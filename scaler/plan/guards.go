@@ -8,7 +8,8 @@ type guard struct {
 	judge func(*draft) model.Verdict
 }
 
-// guards in their order: first what people said, then what is known, then what would be worth it, then what is allowed, then what is possible.
+// guards in their order: first what people said, then what is known, then what would be worth it, then what is allowed, then what is possible, and
+// at the very end whose turn it is: so whoever waits for a turn can use it.
 var guards = []guard{
 	{"mode", guardMode},
 	{"pause", guardPause},
@@ -27,6 +28,7 @@ var guards = []guard{
 	{"maintenance", guardMaintenance},
 	{"fleet-budget", guardFleetBudget},
 	{"node-capacity", guardNodeCapacity},
+	{fleetDowns, guardFleetDowns},
 }
 
 // pass asks the guards until one holds.

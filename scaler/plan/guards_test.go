@@ -13,7 +13,7 @@ import (
 func TestGuardsAskInThisOrder(t *testing.T) {
 	want := []string{
 		"mode", "pause", "owner", "probe", "missing-data", "fleet-health", "cause", "tolerance", "cooldown", "step", "bounds", "health", "under-way", "watch", "maintenance",
-		"fleet-budget", "node-capacity",
+		"fleet-budget", "node-capacity", "fleet-downs",
 	}
 	var got []string
 	for _, g := range guards {
@@ -85,7 +85,7 @@ func TestFirstHoldOfRestartWins(t *testing.T) {
 	o.Pods[0].GoMemLimit, o.Pods[1].GoMemLimit = units.GoMemLimit(256<<20), units.GoMemLimit(512<<20)
 	o.Pods[1].Ready, o.Pods[1].Size.Limits.Memory = false, 256<<20
 	o.Stuck, o.Metrics, o.Shrunk, o.Moves = "it is being removed", "no answer", start, []time.Time{start, start, start, start, start}
-	p.Up, p.Paused = model.Off, "maintenance"
+	p.Up, p.Paused, p.GroupMoves, p.GroupWithin, o.GroupMoves = model.Off, "maintenance", 1, time.Hour, []time.Time{start}
 	checkFirstHoldWins(t, o, &p, []cure{
 		{"mode", func(_ *model.Observed, p *model.Policy) { p.Up = model.Auto }},
 		{"pause", func(_ *model.Observed, p *model.Policy) { p.Paused = "" }},
@@ -95,6 +95,7 @@ func TestFirstHoldOfRestartWins(t *testing.T) {
 		{"health", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Ready = true }},
 		{"under-way", func(o *model.Observed, _ *model.Policy) { o.Pods[1].Size = o.Size }},
 		{"fleet-budget", func(o *model.Observed, _ *model.Policy) { o.Moves = o.Moves[:4] }},
+		{"fleet-budget", func(_ *model.Observed, p *model.Policy) { p.GroupWithin = 0 }},
 	}, model.Restart)
 }
 
@@ -137,7 +138,7 @@ func TestFirstHoldOfShrinkingWins(t *testing.T) {
 	o.Replaced, o.Stuck, o.Metrics, o.Grown, o.Replicas = true, "it is being removed", "no answer", start, 4
 	o.Pods[1].Ready, o.Pods[2].Pending, o.Pods[2].Says = false, "Deferred", "no room"
 	o.Lowered = model.Decided{Decision: model.Down, From: o.Size.With(model.Memory, 1<<30, 0), To: o.Size, At: start, Had: start}
-	o.Windows, o.Moves = model.Maintenance{}, []time.Time{start, start, start, start, start}
+	o.Windows, o.Moves, o.Turn = model.Maintenance{}, []time.Time{start, start, start, start, start}, model.Turn{}
 	o.Probe, o.Fleet = model.Probe{Asked: true, Failing: true, Says: "no answer"}, model.Fleet{Asked: true, Tenants: 10, Unknown: 6}
 	p.Down, p.Up, p.Paused, p.Tolerance, p.DownStep, p.Min.Memory = model.Off, model.Off, "maintenance", 1000, 0, 512<<20
 	checkFirstHoldWins(t, o, p, []cure{
@@ -159,6 +160,10 @@ func TestFirstHoldOfShrinkingWins(t *testing.T) {
 		{"watch", func(o *model.Observed, p *model.Policy) { o.Lowered.Had = start.Add(-p.Watch) }},
 		{"maintenance", func(o *model.Observed, _ *model.Policy) { o.Windows.Open = true }},
 		{"fleet-budget", func(o *model.Observed, _ *model.Policy) { o.Moves = o.Moves[:4] }},
+		{"fleet-downs", func(o *model.Observed, _ *model.Policy) {
+			o.Turn.Says = "the fleet may have 2 steps down within 1h0m0s"
+		}},
+		{"fleet-downs", func(o *model.Observed, _ *model.Policy) { o.Turn.Open = true }},
 	}, model.Down)
 }
 

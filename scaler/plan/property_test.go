@@ -44,6 +44,7 @@ func randomCase(seed uint64) (*model.Observed, *model.Policy) {
 		d.oversize(o)
 	}
 	d.readings(o, p)
+	o.Turn.Open = !d.one(8)
 	return o, p
 }
 
@@ -312,6 +313,9 @@ func checkLess(t *testing.T, o *model.Observed, p *model.Policy, plan *model.Pla
 	}
 	if p.Down == model.Off || p.Up == model.Off || o.Metrics != "" || o.Profile.Doubt(o.Now) != "" || o.Now.Sub(o.Grown) < p.DownCooldown {
 		t.Errorf("it shrinks, although the modes are %s and %s, usage is unknown because of %q, %s, and it grew at %s", p.Up, p.Down, o.Metrics, o.Profile.Doubt(o.Now), o.Grown)
+	}
+	if !o.Turn.Open {
+		t.Error("it shrinks, although it is not its turn")
 	}
 	checkPodsAreWell(t, o)
 	for _, r := range [...]model.Resource{model.CPU, model.Memory} {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,16 @@ var commands = map[string]func(*testing.T, *world, *datadriven.TestData) string{
 		}
 		return ""
 	},
+	// group-moves GROUP COUNT WITHIN AGO...: the budget of the component's group, and how long ago its last moves were.
+	"group-moves": groupMoves,
+	// turn [open] [unknown] [next=2h], and why it has to wait: the component's turn among the steps down of the fleet.
+	"turn": func(t *testing.T, w *world, d *datadriven.TestData) string {
+		w.o.Turn = model.Turn{Open: d.HasArg("open"), Says: d.Input}
+		if next := value(d, "next"); next != "" {
+			w.o.Turn.Until = w.o.Now.Add(duration(t, d, next))
+		}
+		return ""
+	},
 	"decide": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return describe(w.decide()) },
 	// explain: the last decision with all that was proposed.
 	"explain": func(_ *testing.T, w *world, _ *datadriven.TestData) string { return explain(&w.plan) },
@@ -156,6 +167,19 @@ func throttled(t *testing.T, w *world, d *datadriven.TestData) string {
 	d.ScanArgs(t, "percent", &percent)
 	pod.Throttling = append(pod.Throttling, model.Throttle{At: w.o.Now, Over: duration(t, d, value(d, "over")), Percent: percent})
 	pod.Throttled = percent
+	return ""
+}
+
+func groupMoves(t *testing.T, w *world, d *datadriven.TestData) string {
+	w.o.Group, w.o.GroupMoves = d.CmdArgs[0].Key, nil
+	n, err := strconv.Atoi(d.CmdArgs[1].Key)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	w.groupMoves, w.groupWithin = n, duration(t, d, d.CmdArgs[2].Key)
+	for _, ago := range d.CmdArgs[3:] {
+		w.o.GroupMoves = append(w.o.GroupMoves, w.o.Now.Add(-duration(t, d, ago.Key)))
+	}
 	return ""
 }
 
@@ -408,6 +432,9 @@ func explain(p *model.Plan) string {
 		fmt.Fprintf(&out, "%d%% %s: %s\n", p.Causes[i].Confidence, p.Causes[i].Type, p.Causes[i].Says)
 	}
 	fmt.Fprintf(&out, "not smaller: %s\n", p.Smaller)
+	if p.Lower != (model.Size{}) {
+		fmt.Fprintf(&out, "at its turn: %s\n", words(p.Lower))
+	}
 	if p.Debt != "" {
 		fmt.Fprintf(&out, "debt: %s\n", p.Debt)
 	}

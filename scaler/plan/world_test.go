@@ -29,6 +29,9 @@ type world struct {
 	silent  time.Duration             // since when the profile has no sample
 	says    map[string]*model.Reading // by pod, as of now
 	plan    model.Plan                // the last one
+
+	groupMoves  int // of its group within groupWithin
+	groupWithin time.Duration
 }
 
 func newWorld() *world {
@@ -42,6 +45,7 @@ func (w *world) build(name string, pods int, quorum bool, size model.Size) {
 	w.o.Profile.Unknown = "there is no WorkloadProfile of it"
 	w.o.BySize.Unknown = "its API servers have not told yet what they store"
 	w.o.Windows.Says = "spec.maintenance has none"
+	w.o.Turn.Open = true
 	for i := range pods {
 		w.o.Pods = append(w.o.Pods, model.Pod{
 			Name: fmt.Sprintf("%s-%d", name, i), Size: size, Actual: size, Running: true, Ready: true, Placed: true,
@@ -82,6 +86,7 @@ func (w *world) look() *model.Observed {
 
 func (w *world) decide() *model.Plan {
 	policy := PolicyOf(&w.spec, w.o.Component)
+	policy.GroupMoves, policy.GroupWithin = w.groupMoves, w.groupWithin
 	w.plan = Decide(w.look(), &policy)
 	w.o.Idle, w.o.Causes = w.plan.Idle, nil
 	for i := range w.plan.Causes {

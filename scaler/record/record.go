@@ -32,7 +32,7 @@ func New(cs *v1alpha1.ClusterScaler, o *model.Observed, p *model.Plan) *v1alpha1
 		},
 		Spec: v1alpha1.ScalingRecordSpec{
 			Scaler: cs.Name, TargetUID: types.UID(o.Target), Component: o.Component, Decision: v1alpha1.Decision(p.Decision), DryRun: p.DryRun, Reason: plan.Explain(p), Source: p.Source,
-			Disruptive: disruptive(o, p),
+			Disruptive: Disruptive(o, p),
 			SeenAt:     metav1.NewMicroTime(o.Now), DecidedAt: metav1.NewMicroTime(o.Now),
 			From: plan.InAPI(p.From), To: plan.InAPI(outcomeSize(p)),
 			Pods:   int32(o.Live()),
@@ -60,13 +60,18 @@ func saving(o *model.Observed, p *model.Plan) *v1alpha1.Saving {
 	if p.Decision != model.Down {
 		return nil
 	}
-	s := plan.SavingOf(o, p.From, p.To)
+	return Saving(o, p.From, p.To)
+}
+
+// Saving of a smaller size in the API's words.
+func Saving(o *model.Observed, from, to model.Size) *v1alpha1.Saving {
+	s := plan.SavingOf(o, from, to)
 	size := plan.InAPI(model.Size{Requests: s.Requests, Limits: s.Limits})
 	return &v1alpha1.Saving{Pods: int32(s.Pods), Requests: size.Requests, Limits: size.Limits}
 }
 
-// disruptive: pods are replaced by choice.
-func disruptive(o *model.Observed, p *model.Plan) bool {
+// Disruptive tells whether pods are replaced by choice.
+func Disruptive(o *model.Observed, p *model.Plan) bool {
 	return !p.DryRun && (p.Decision == model.Restart || o.Replaced && p.Decision != model.Hold)
 }
 
