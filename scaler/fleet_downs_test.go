@@ -16,6 +16,7 @@ import (
 
 	"github.com/metapilot/metapilot/api/v1alpha1"
 	"github.com/metapilot/metapilot/internal/testenv"
+	"github.com/metapilot/metapilot/scaler"
 )
 
 // Twelve tenants of two groups that could all be smaller, two an hour: two go, what is taken back in one group stops that group only, and a scaler that
@@ -160,6 +161,26 @@ func (s *slowWorld) tellsItsTurn(t *testing.T) {
 	}
 	if gone := s.status(t, "t00", "kube-apiserver").Turn; gone != nil {
 		t.Errorf("one that was made smaller still waits: %+v", gone)
+	}
+	s.sameFromObjects(t, c.Held.Reason)
+}
+
+// sameFromObjects: who reads the objects comes to the same order as the scaler that runs.
+func (s *slowWorld) sameFromObjects(t *testing.T, first string) {
+	t.Helper()
+	var scalers v1alpha1.ClusterScalerList
+	var tenants v1alpha1.TenantClusterList
+	var policies v1alpha1.ScalingPolicyList
+	var records v1alpha1.ScalingRecordList
+	for _, list := range []client.ObjectList{&scalers, &tenants, &policies, &records} {
+		must(t, s.List(t.Context(), list))
+	}
+	queue := scaler.Queue(s.clock.Now(), &scaler.Fleet{Scalers: scalers.Items, Tenants: tenants.Items, Policies: policies.Items, Records: records.Items})
+	if n := len(queue.Places); n != 10 {
+		t.Fatalf("%d wait, want 10", n)
+	}
+	if p := queue.Places[0]; p.Name != "t02" || p.Turn.Says != first || p.Group != "even" {
+		t.Errorf("the first is %+v, and its status says %q", p, first)
 	}
 }
 

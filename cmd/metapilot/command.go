@@ -31,7 +31,7 @@ func command() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig of the meta cluster; as kubectl finds it if empty")
 	root.PersistentFlags().StringVarP(&o.namespace, "namespace", "n", "", "namespace of the TenantCluster; that of the kubeconfig if empty")
 	root.PersistentFlags().StringVar(&o.system, "system-namespace", "metapilot-system", "namespace that Metapilot runs in")
-	root.AddCommand(status(&o), explain(&o), records(&o), reports(&o), kubeconfig(&o))
+	root.AddCommand(status(&o), explain(&o), records(&o), reports(&o), downs(&o), kubeconfig(&o))
 	return root
 }
 

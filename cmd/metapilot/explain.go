@@ -245,8 +245,7 @@ func rehearsed(c *v1alpha1.ScaledComponent, newestFirst []v1alpha1.ScalingRecord
 		}
 		text := sizeWords(r.Spec.To)
 		if s := r.Spec.Saving; s != nil {
-			saved := plan.SizeOf(v1alpha1.Size{Requests: s.Requests, Limits: s.Limits})
-			text += "; saves " + plan.Saving{Pods: int(s.Pods), Requests: saved.Requests, Limits: saved.Limits}.String()
+			text += "; saves " + savingWords(s)
 		}
 		return fmt.Sprintf("%s (dry run %s ago; record %s)", text, duration.HumanDuration(now.Sub(r.Spec.DecidedAt.Time)), r.Name)
 	}

@@ -16,8 +16,11 @@ func TestWords(t *testing.T) {
 	now := time.Date(2026, 12, 1, 3, 10, 0, 0, time.UTC)
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd == "profile" {
+			switch d.Cmd {
+			case "profile":
 				return profileWords(t, d, now)
+			case "downs":
+				return downsWords(t, d, now)
 			}
 			var cs v1alpha1.ClusterScaler
 			var records []v1alpha1.ScalingRecord
@@ -41,7 +44,7 @@ func TestWords(t *testing.T) {
 					d.Fatalf(t, "%v", err)
 				}
 			default:
-				d.Fatalf(t, "there are explain, records and profile")
+				d.Fatalf(t, "there are explain, records, profile and downs")
 			}
 			return b.String()
 		})
